@@ -1,0 +1,196 @@
+// The values a user of Outrider meets: events, endpoints, deliveries, attempts.
+//
+// Times are UTC milliseconds since 1970-01-01 (field names end in `_at`); durations are milliseconds (`_ms`). Ids are
+// short opaque text: `evt_…`, `dlv_…`, `ep_…`. They are stable, and carry no meaning beyond identity.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace outrider {
+
+// What a publisher says. Limits: account, type, keys: 1-255 bytes of printable UTF-8; payload: JSON text, at most
+// Options::max_payload_bytes (default 256 KiB).
+struct Event {
+  std::string account;   // whose endpoints hear of it
+  std::string provider;  // name of a provider definition, for example "standard-webhooks"
+  std::string type;      // one of the provider's event types
+  std::string
+      payload;  // JSON text; the body that is sent is its canonical form by the provider's `body` rule
+  std::optional<std::string> idempotency_key;  // unique per account and provider
+  std::optional<std::string>
+      ordering_key;  // deliveries with one key go out one at a time, in publish order
+  std::optional<std::int64_t> expires_at;  // no attempt starts after this
+  std::vector<std::string> endpoints;      // only to these endpoints (ids); empty: all that match
+};
+
+// What the publisher gets back once the event is durable.
+struct EventReceipt {
+  std::string id;                // evt_…
+  std::uint32_t deliveries = 0;  // endpoints it goes to
+  bool duplicate = false;        // the idempotency key was known: this is the first event's receipt
+  friend bool operator==(const EventReceipt&, const EventReceipt&) = default;
+};
+
+enum class EndpointState : std::uint8_t { kActive, kPaused, kDeactivated };
+enum class DeliveryState : std::uint8_t {
+  kPending,
+  kHeld,  // pending, while its endpoint is not active
+  kDelivered,
+  kExhausted,
+  kExpired,
+  kCancelled,
+};
+// Why an attempt did not succeed; a closed list, the same in the database, the CLI, logs and metrics.
+enum class ErrorClass : std::uint8_t {
+  kNone,      // it succeeded
+  kDns,       // the name did not resolve
+  kConnect,   // refused or unreachable
+  kTls,       // handshake or certificate
+  kTimeout,   // no complete answer within the time limit
+  kReset,     // the connection died before a complete answer
+  kProtocol,  // the answer was not HTTP, or broke its rules
+  kTooLarge,  // headers or body beyond any sense
+  kBlocked,   // the target is not one the operator allows
+  kStatus,    // a complete answer whose status is not a success
+  kRedirect,  // a redirect; never followed
+  kAborted,   // we gave up: shutting down, or the connection could not be trusted
+};
+
+[[nodiscard]] std::string_view state_name(EndpointState state) noexcept;  // "active"
+[[nodiscard]] std::string_view state_name(DeliveryState state) noexcept;  // "pending"
+[[nodiscard]] std::string_view error_class_name(
+    ErrorClass error) noexcept;  // "dns"; kNone is "none"
+[[nodiscard]] std::optional<EndpointState> endpoint_state_from(std::string_view name) noexcept;
+[[nodiscard]] std::optional<DeliveryState> delivery_state_from(std::string_view name) noexcept;
+[[nodiscard]] std::optional<ErrorClass> error_class_from(std::string_view name) noexcept;
+
+struct HeaderField {
+  std::string name;
+  std::string value;
+  friend bool operator==(const HeaderField&, const HeaderField&) = default;
+};
+
+// A signing secret. `text` is as the provider's key form wants it (plain text, base64, hex, `whsec_…`).
+struct Secret {
+  std::string text;
+  std::int64_t created_at = 0;
+  std::optional<std::int64_t> expires_at;  // unset: lives until replaced
+  friend bool operator==(const Secret&, const Secret&) = default;
+};
+
+// What an operator says when adding an endpoint.
+struct EndpointSpec {
+  std::string account;
+  std::string provider;
+  std::string url;     // https://host[:port]/path; see core/target.h for what is refused
+  std::string secret;  // signing secret; empty: one is generated where the key form allows it
+  std::vector<std::string> types;  // event types it wants; empty: all
+  std::vector<HeaderField>
+      headers;  // extra headers; hop-by-hop, signature and engine headers are refused
+  std::string description;
+  double rate_per_second = 0;        // 0: unlimited
+  std::uint32_t max_in_flight = 32;  // 1-1024
+};
+
+struct EndpointView {
+  std::string id;
+  std::string account;
+  std::string provider;
+  std::string url;
+  std::vector<std::string> types;
+  std::vector<HeaderField> headers;
+  std::string description;
+  double rate_per_second = 0;
+  std::uint32_t max_in_flight = 32;
+  EndpointState state = EndpointState::kActive;
+  std::string state_reason;
+  std::int64_t created_at = 0;
+  std::int64_t state_changed_at = 0;
+  std::uint32_t consecutive_failures = 0;
+  std::uint32_t recent_failures = 0;  // failures remembered for the sliding window
+  std::uint32_t live_secrets = 0;     // the texts are never shown
+};
+
+struct AttemptView {
+  std::uint32_t number = 0;  // 1 is the first
+  std::int64_t started_at = 0;
+  std::int64_t duration_ms = 0;
+  ErrorClass error = ErrorClass::kNone;
+  int status = 0;        // 0: no status line arrived
+  std::string peer;      // address:port actually connected to
+  std::string detail;    // what happened, in words
+  std::string response;  // the answer's first bytes, bounded
+};
+
+struct DeliveryView {
+  std::string id;
+  std::string event;
+  std::string endpoint;
+  std::string url;
+  DeliveryState state = DeliveryState::kPending;
+  std::string reason;                   // why it is in this state, where there is more to say
+  std::uint32_t attempts = 0;           // made so far
+  std::optional<std::int64_t> next_at;  // when the next attempt is due
+  std::optional<std::int64_t> finished_at;
+  std::vector<AttemptView> log;
+};
+
+struct EventView {
+  std::string id;
+  std::string account;
+  std::string provider;
+  std::string type;
+  std::int64_t created_at = 0;
+  std::optional<std::string> idempotency_key;
+  std::optional<std::string> ordering_key;
+  std::optional<std::int64_t> expires_at;
+  std::string payload;  // masked unless revealed; empty once purged
+  bool payload_purged = false;
+  std::vector<DeliveryView> deliveries;
+};
+
+struct EventFilter {
+  std::string account;
+  std::string provider;
+  std::string type;
+  std::optional<DeliveryState> state;  // events with a delivery in this state
+  std::string endpoint;                // events with a delivery to this endpoint
+  std::string before;                  // cursor: only events older than this id
+  std::uint32_t limit = 50;            // 1-1000
+};
+
+struct EndpointQueue {
+  std::string endpoint;
+  std::string url;
+  EndpointState state = EndpointState::kActive;
+  std::uint64_t waiting = 0;  // rows due now or later (held ones included)
+  std::uint64_t due = 0;      // due now, endpoint active
+  std::uint64_t held = 0;
+  std::uint64_t exhausted = 0;
+  std::optional<std::int64_t> oldest_at;  // acceptance time of the oldest waiting event
+  std::optional<std::int64_t> next_at;    // earliest next attempt
+};
+
+struct QueueView {
+  std::uint64_t waiting = 0;
+  std::uint64_t due = 0;
+  std::uint64_t held = 0;
+  std::uint64_t exhausted = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t cancelled = 0;
+  std::uint64_t expired = 0;
+  std::uint64_t inbox = 0;                 // rows of outrider_outbox not picked up yet
+  std::uint64_t rejected = 0;              // rows of outrider_outbox refused, with their reason
+  std::optional<std::uint64_t> in_flight;  // known only while an engine runs and says so
+  bool engine_running = false;
+  std::optional<std::int64_t> oldest_at;
+  std::optional<std::int64_t> next_at;
+  std::vector<EndpointQueue> endpoints;
+};
+
+}  // namespace outrider

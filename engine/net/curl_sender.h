@@ -1,0 +1,34 @@
+// HttpSender on curl-multi's socket interface.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/target.h"
+#include "net/http_sender.h"
+#include "net/loop.h"
+#include "net/resolver.h"
+
+namespace outrider::net {
+
+struct CurlSenderOptions {
+  std::string user_agent;  // "outrider/0.1.0"
+  std::string ca_file;     // trusted beside the system's bundle; empty: the system's only
+  core::Duration connect_timeout{3000};  // never beyond the request's own limit
+  core::Duration idle_connection_max{60'000};
+  core::Duration connection_lifetime_max{600'000};
+  std::uint32_t max_idle_connections = 1024;
+};
+
+// The rules are asked for each address before it is connected to and for each connection before it is used.
+// Errors: kInvalidArgument (the CA file), kInternal.
+[[nodiscard]] Result<std::unique_ptr<HttpSender>> make_curl_sender(Loop& loop, Resolver& resolver,
+                                                                   core::AddressRules rules,
+                                                                   CurlSenderOptions options);
+
+// This host's own interface addresses, for AddressRules.
+[[nodiscard]] std::vector<core::Address> interface_addresses();
+
+}  // namespace outrider::net

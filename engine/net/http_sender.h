@@ -1,0 +1,49 @@
+// Seam: one signed request out, one outcome back. The engine's only way to the network.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/target.h"
+#include "core/time.h"
+#include "outrider/types.h"
+
+namespace outrider::net {
+
+struct HttpRequest {
+  core::Target target;
+  std::vector<HeaderField> headers;  // complete but for Host, Content-Length and User-Agent
+  std::string body;                  // POSTed as it is
+  core::Duration timeout{3000};      // for the whole exchange, DNS and connect included
+};
+
+struct HttpOutcome {
+  ErrorClass error =
+      ErrorClass::kNone;  // kNone: a complete, well-formed answer; `status` says the rest
+  int status = 0;         // last final status line seen, 0: none
+  std::optional<core::Duration>
+      retry_after;       // from the header, seconds or HTTP date; may be negative or absurd
+  std::string response;  // first bytes of the body, at most 16 KiB
+  bool response_truncated = false;
+  std::string peer;  // "192.0.2.1:443", where a connection was made
+  core::Duration duration{0};
+  std::string
+      detail;  // what happened, in words, without URL query, secrets or payload; empty when all went well
+};
+
+class HttpSender {
+ public:
+  using Done = std::function<void(HttpOutcome)>;
+  virtual ~HttpSender() = default;
+  // Exactly one POST or none goes out; it is never repeated. `done` is called exactly once, later, on the loop's thread,
+  // never inside send().
+  virtual void send(HttpRequest request, Done done) = 0;
+  // Every request in flight ends at once with kAborted (their `done` is called before this returns).
+  virtual void abort_all() = 0;
+  [[nodiscard]] virtual std::uint32_t in_flight() const = 0;
+};
+
+}  // namespace outrider::net

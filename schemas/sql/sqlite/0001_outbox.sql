@@ -1,0 +1,147 @@
+-- Outrider's tables. All names start with outrider_, so that they can live in the host application's own database.
+-- Times are UTC milliseconds. What each table costs per event is measured by tests/bench.
+
+CREATE TABLE outrider_meta (
+  name  TEXT PRIMARY KEY NOT NULL,
+  value BLOB NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE outrider_endpoint (
+  id               INTEGER PRIMARY KEY,
+  account          TEXT    NOT NULL,
+  provider         TEXT    NOT NULL,
+  url              TEXT    NOT NULL,
+  types            TEXT    NOT NULL,              -- JSON array; empty: all
+  headers          TEXT    NOT NULL,              -- JSON array of [name, value]
+  description      TEXT    NOT NULL,
+  rate_per_second  REAL    NOT NULL,
+  max_in_flight    INTEGER NOT NULL,
+  created_at       INTEGER NOT NULL,
+  state            INTEGER NOT NULL DEFAULT 0,    -- 0 active, 1 paused, 2 deactivated
+  state_reason     TEXT    NOT NULL DEFAULT '',
+  state_changed_at INTEGER NOT NULL,
+  removed_at       INTEGER,
+  consecutive      INTEGER NOT NULL DEFAULT 0,    -- its breaker: failures in a row
+  failures         TEXT    NOT NULL DEFAULT '[]', -- times of the last failures, oldest first
+  epoch            INTEGER NOT NULL DEFAULT 0,    -- raised by activation
+  cancel_through   INTEGER NOT NULL DEFAULT 0     -- pending deliveries up to this id are being cancelled
+);
+CREATE INDEX outrider_endpoint_by_account ON outrider_endpoint (account, provider);
+
+CREATE TABLE outrider_secret (
+  id         INTEGER PRIMARY KEY,
+  endpoint   INTEGER NOT NULL,
+  secret     TEXT    NOT NULL,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER
+);
+CREATE INDEX outrider_secret_by_endpoint ON outrider_secret (endpoint);
+
+-- Breakers of providers that deactivate a whole account.
+CREATE TABLE outrider_account (
+  provider    TEXT    NOT NULL,
+  account     TEXT    NOT NULL,
+  consecutive INTEGER NOT NULL DEFAULT 0,
+  failures    TEXT    NOT NULL DEFAULT '[]',
+  epoch       INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (provider, account)
+) WITHOUT ROWID;
+
+-- Append-only.
+CREATE TABLE outrider_event (
+  id              INTEGER PRIMARY KEY,
+  account         TEXT    NOT NULL,
+  provider        TEXT    NOT NULL,
+  type            TEXT    NOT NULL,
+  created_at      INTEGER NOT NULL,
+  flags           INTEGER NOT NULL DEFAULT 0,  -- 1 test, 2 expiry spares the first attempt, 4 payload purged
+  max_attempts    INTEGER NOT NULL DEFAULT 0,
+  expires_at      INTEGER,
+  idempotency_key TEXT,
+  ordering_key    TEXT,
+  body            BLOB
+);
+
+CREATE TABLE outrider_idempotency (
+  account  TEXT    NOT NULL,
+  provider TEXT    NOT NULL,
+  key      TEXT    NOT NULL,
+  event    INTEGER NOT NULL,
+  sha256   BLOB    NOT NULL,
+  PRIMARY KEY (account, provider, key)
+) WITHOUT ROWID;
+
+CREATE TABLE outrider_delivery (
+  id            INTEGER PRIMARY KEY,
+  event         INTEGER NOT NULL,
+  endpoint      INTEGER NOT NULL,
+  state         INTEGER NOT NULL DEFAULT 0,  -- 0 pending, 2 delivered, 3 exhausted, 4 expired, 5 cancelled
+  attempts      INTEGER NOT NULL DEFAULT 0,
+  attempts_base INTEGER NOT NULL DEFAULT 0,
+  finished_at   INTEGER,
+  reason        TEXT
+);
+CREATE INDEX outrider_delivery_by_event ON outrider_delivery (event);
+
+-- Waiting work and nothing else. A row is deleted when its delivery ends; claiming writes nothing.
+CREATE TABLE outrider_due (
+  endpoint INTEGER NOT NULL,
+  next_at  INTEGER NOT NULL,
+  delivery INTEGER NOT NULL,
+  attempt  INTEGER NOT NULL,
+  PRIMARY KEY (endpoint, next_at, delivery)
+) WITHOUT ROWID;
+
+-- Unfinished deliveries with an ordering key. Only the head of each (endpoint, key) has a row in outrider_due.
+CREATE TABLE outrider_lane (
+  endpoint INTEGER NOT NULL,
+  key      TEXT    NOT NULL,
+  delivery INTEGER NOT NULL,
+  PRIMARY KEY (endpoint, key, delivery)
+) WITHOUT ROWID;
+
+-- Append-only. id = delivery * 1024 + number: one delivery's attempts lie together without another index.
+CREATE TABLE outrider_attempt (
+  id          INTEGER PRIMARY KEY,
+  started_at  INTEGER NOT NULL,
+  duration_ms INTEGER NOT NULL,
+  error       INTEGER NOT NULL,
+  status      INTEGER NOT NULL,
+  peer        TEXT,
+  detail      TEXT,
+  response    BLOB
+);
+
+-- Finished deliveries by state, so that `queue` need not count history.
+CREATE TABLE outrider_total (
+  endpoint INTEGER NOT NULL,
+  state    INTEGER NOT NULL,
+  count    INTEGER NOT NULL,
+  PRIMARY KEY (endpoint, state)
+) WITHOUT ROWID;
+
+-- What operators changed; a running engine follows it.
+CREATE TABLE outrider_change (
+  id      INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind    INTEGER NOT NULL,  -- 1 endpoint, 2 delivery
+  object  INTEGER NOT NULL,
+  at      INTEGER NOT NULL
+);
+
+-- The way in for any language: one INSERT in the application's own transaction.
+--   INSERT INTO outrider_outbox (account, provider, type, payload) VALUES (?, ?, ?, ?);
+CREATE TABLE outrider_outbox (
+  id              INTEGER PRIMARY KEY AUTOINCREMENT,
+  account         TEXT NOT NULL,
+  provider        TEXT NOT NULL,
+  type            TEXT NOT NULL,
+  payload         TEXT,                 -- JSON; erased once picked up
+  idempotency_key TEXT,
+  ordering_key    TEXT,
+  expires_at      INTEGER,              -- UTC milliseconds
+  created_at      INTEGER NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)),
+  state           TEXT NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'accepted', 'rejected')),
+  reason          TEXT,
+  event           INTEGER               -- row of outrider_event once accepted
+);
+CREATE INDEX outrider_outbox_new ON outrider_outbox (id) WHERE state = 'new';

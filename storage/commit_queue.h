@@ -1,0 +1,58 @@
+// Group commit. Mutations gather while the previous batch commits; commit_once() then commits all of them (up to a limit)
+// in one transaction and answers each by its tag. No thread of its own: storage_thread drives it, tests drive it by hand.
+//
+// Bounded: submit() refuses with kOverloaded when full. Outcomes of requests already on the wire must not be refused, so
+// `reserved` places are kept for kReserved submissions.
+// Poisoned: once a batch's outcome is unknown, that batch and everything after it is answered kUnknownOutcome / kStopped and nothing
+// is committed any more.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "storage/outbox.h"
+
+namespace outrider::storage {
+
+class CommitQueue {
+ public:
+  using Done = std::function<void(Outcome)>;  // called by commit_once()'s thread, after the commit
+  enum class Place : std::uint8_t { kNormal, kReserved };
+  struct Limits {
+    std::size_t capacity = 8192;  // waiting mutations
+    std::size_t reserved = 4096;  // of it only for kReserved
+    std::size_t batch = 1024;     // mutations per commit
+  };
+
+  CommitQueue(Outbox& outbox, Limits limits) : outbox_(outbox), limits_(limits) {}
+
+  // Any thread. Error: kOverloaded, kStopped (closed or poisoned): `done` is then never called.
+  [[nodiscard]] Result<void> submit(Mutation mutation, Done done, Place place = Place::kNormal);
+
+  // Commits what waits, at most one batch. Returns how many mutations were answered.
+  std::size_t commit_once();
+
+  [[nodiscard]] bool empty() const;
+  void close();  // no more submissions
+  [[nodiscard]] std::optional<Error> poisoned() const;
+
+ private:
+  struct Entry {
+    Mutation mutation;
+    Done done;
+  };
+  Outbox& outbox_;
+  const Limits limits_;
+  mutable std::mutex mutex_;
+  std::deque<Entry> waiting_;
+  bool closed_ = false;
+  std::optional<Error> poison_;
+};
+
+}  // namespace outrider::storage

@@ -1,0 +1,328 @@
+// The outbox: where events are safe. One interface for every database; the contract below is checked against each by the
+// suite in tests/conformance.
+//
+// Writing is mutations, as values. apply() runs a batch of them in one transaction with one durable commit; each gets its own outcome (a
+// refused one leaves no trace and does not disturb the others). Nothing is acknowledged before apply() has returned.
+// An error of apply() itself says what happened to the whole batch: kBusy, kIo: nothing of it was committed;
+// kUnknownOutcome: it may or may not have been, the Outbox is poisoned and every later call answers the same; reopen.
+//
+// Reading is bounded: every list has a limit. Reads see the last commit.
+//
+// Threads: one thread at a time. Inside ids are row ids; times are UTC milliseconds.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/deactivation_policy.h"
+#include "core/lifecycle.h"
+#include "outrider/result.h"
+#include "outrider/types.h"
+
+namespace outrider::storage {
+
+using EventRow = std::int64_t;
+using DeliveryRow = std::int64_t;
+using EndpointRow = std::int64_t;
+
+// A row of waiting work: (endpoint, next_at, delivery) is its identity.
+struct DueRow {
+  EndpointRow endpoint = 0;
+  std::int64_t next_at = 0;
+  DeliveryRow delivery = 0;
+  std::uint32_t attempt = 1;  // number of the next attempt
+};
+
+// ---- mutations -------------------------------------------------------------------------------------------------
+
+// What the provider's rules say, as values, so that storage decides within the transaction and knows no provider.
+struct EnqueueRules {
+  bool refuse_without_endpoint = false;  // "you must have a webhook enabled"
+  bool refuse_while_deactivated =
+      false;  // the account has endpoints of this provider and all are deactivated
+  bool cancel_for_deactivated =
+      false;  // a deactivated endpoint gets a delivery that is cancelled at once
+};
+
+struct Enqueue {
+  std::string account;
+  std::string provider;
+  std::string type;
+  std::string body;  // canonical: what will be sent
+  std::string
+      payload_sha256;  // 32 bytes, of `body`: tells whether a repeated key brings the same payload
+  std::optional<std::string> idempotency_key;
+  std::string ordering_key;  // empty: none
+  std::optional<std::int64_t> expires_at;
+  bool expiry_spares_first = false;
+  bool is_test = false;
+  std::uint32_t max_attempts = 0;  // 0: the provider's
+  std::vector<EndpointRow>
+      endpoints;  // only these (each of this account and provider, else kNotFound); empty: all that match the type
+  EnqueueRules rules;
+  std::int64_t now = 0;
+  std::optional<std::int64_t>
+      inbox_row;  // set: that outrider_outbox row becomes accepted in the same commit
+};
+struct Enqueued {
+  EventRow event = 0;
+  bool duplicate = false;
+  std::uint32_t deliveries = 0;
+  std::vector<DueRow>
+      due;  // rows that became due (active endpoints, no earlier event with the same ordering key)
+};
+
+struct RejectInboxRow {
+  std::int64_t row = 0;
+  std::string reason;  // names the pointer; never payload bytes. The payload is erased.
+  std::int64_t now = 0;
+};
+
+struct AttemptRecord {
+  std::uint32_t number = 1;
+  std::int64_t started_at = 0;
+  std::int64_t duration_ms = 0;
+  ErrorClass error = ErrorClass::kNone;
+  int status = 0;
+  std::string peer;
+  std::string detail;
+  std::string response;  // at most 16 KiB
+};
+
+// A breaker's state after this attempt. `epoch` must be the one it was loaded with: activation raises it, and an outcome that
+// was computed from older health then changes neither health nor endpoint.
+struct HealthUpdate {
+  core::Health health;
+  std::uint64_t epoch = 0;
+};
+struct Deactivation {
+  core::DeactivationScope scope = core::DeactivationScope::kEndpoint;
+  core::PendingRule pending = core::PendingRule::kHold;
+  std::string reason;
+};
+
+// An attempt was made. One commit carries its record, the delivery's next state and the endpoint's health.
+struct AttemptFinished {
+  DueRow claimed;
+  AttemptRecord attempt;
+  core::DeliveryStep step = core::DeliveryStep::kSucceed;  // kSucceed, kFailAgain, kExhaust
+  std::int64_t next_at = 0;                                // for kFailAgain
+  std::string reason;                                      // for kExhaust
+  std::optional<HealthUpdate> health;                      // unset: does not count (test events)
+  std::optional<Deactivation> deactivate;
+  std::int64_t now = 0;
+};
+// A claimed delivery ends without an attempt.
+struct DeliveryEnded {
+  DueRow claimed;
+  core::DeliveryStep step = core::DeliveryStep::kExpire;  // kExpire, kCancel
+  std::string reason;
+  std::int64_t now = 0;
+};
+struct Finished {
+  DeliveryState state =
+      DeliveryState::kPending;  // as stored now (an operator's cancel may have come first)
+  std::vector<DueRow> due;      // the retry, and the next of the ordering key
+  std::vector<EndpointRow>
+      deactivated;            // endpoints this switched off (the whole account's, with that scope)
+  bool stale_health = false;  // the epoch did not match
+};
+
+struct AddEndpoint {
+  EndpointSpec spec;
+  std::optional<std::uint32_t> max_per_account;  // of the provider: one more is kRefused
+  std::int64_t now = 0;
+};
+struct ChangeEndpoint {
+  enum class Kind : std::uint8_t { kPause, kActivate, kRemove };
+  EndpointRow endpoint = 0;
+  Kind kind = Kind::kPause;
+  core::DeactivationScope scope =
+      core::DeactivationScope::kEndpoint;  // whose health activation clears
+  std::string reason;
+  std::int64_t now = 0;
+};
+struct RotateSecret {
+  EndpointRow endpoint = 0;
+  std::string secret;
+  std::int64_t overlap_ms = 0;  // old ones end at now + overlap; at most 10 live, else kRefused
+  std::int64_t now = 0;
+};
+// Operators: make due now (retry) or end (cancel) the event's deliveries, or one delivery.
+struct RetryDeliveries {
+  std::optional<EventRow> event;
+  std::optional<DeliveryRow> delivery;
+  bool failed_only = true;
+  std::int64_t now = 0;
+};
+struct CancelDeliveries {
+  std::optional<EventRow> event;
+  std::optional<DeliveryRow> delivery;
+  std::string reason;
+  std::int64_t now = 0;
+};
+// One bounded step of housekeeping: finishes cancellations that a deactivation began, purges what retention says.
+struct Maintain {
+  std::int64_t payloads_before = 0;  // 0: keep
+  std::int64_t attempts_before = 0;
+  std::uint32_t limit = 500;  // rows per kind
+  std::int64_t now = 0;
+};
+
+struct Changed {
+  std::int64_t id = 0;      // row id of what was added
+  std::uint32_t count = 0;  // rows changed; for Maintain 0 means nothing is left to do
+};
+
+using Mutation =
+    std::variant<Enqueue, RejectInboxRow, AttemptFinished, DeliveryEnded, AddEndpoint,
+                 ChangeEndpoint, RotateSecret, RetryDeliveries, CancelDeliveries, Maintain>;
+using Applied = std::variant<Changed, Enqueued, Finished>;
+using Outcome = Result<
+    Applied>;  // Enqueue -> Enqueued; AttemptFinished, DeliveryEnded -> Finished; else Changed
+
+// ---- what the engine reads ---------------------------------------------------------------------------------------
+
+struct EndpointRecord {
+  EndpointRow row = 0;
+  EndpointSpec spec;  // spec.secret is empty
+  EndpointState state = EndpointState::kActive;
+  std::string state_reason;
+  std::int64_t state_changed_at = 0;
+  std::int64_t created_at = 0;
+  bool removed = false;
+  std::vector<Secret> secrets;  // not expired at the time of reading, newest first
+  core::Health health;          // of its own breaker
+  std::uint64_t epoch = 0;
+};
+struct AccountHealth {
+  core::Health health;
+  std::uint64_t epoch = 0;
+};
+
+struct DeliveryJob {
+  DeliveryRow delivery = 0;
+  EventRow event = 0;
+  EndpointRow endpoint = 0;
+  DeliveryState state = DeliveryState::kPending;          // as stored
+  EndpointState endpoint_state = EndpointState::kActive;  // as of this read
+  std::string provider;
+  std::string type;
+  std::string body;
+  std::optional<std::int64_t> expires_at;
+  bool expiry_spares_first = false;
+  bool is_test = false;
+  std::uint32_t max_attempts = 0;
+  std::uint32_t attempts_base =
+      0;  // attempts made before the last operator's retry: the retry policy counts from here
+  std::int64_t created_at = 0;
+};
+
+struct InboxRow {
+  std::int64_t row = 0;
+  std::string account, provider, type, payload;
+  std::optional<std::string> idempotency_key, ordering_key;
+  std::optional<std::int64_t> expires_at;
+  std::string malformed;  // not empty: a column has an impossible value; says which and why
+};
+
+// What other connections committed since the last call. Cheap when nothing was.
+struct ForeignChanges {
+  bool any = false;
+  std::vector<EndpointRow> endpoints;   // added or changed by an operator: read them again
+  std::vector<EndpointRow> work;        // have new due rows
+  std::vector<DeliveryRow> deliveries;  // retried or cancelled by an operator
+  bool inbox = false;                   // outrider_outbox has rows to pick up
+};
+
+// ---- what operators read -------------------------------------------------------------------------------------------
+
+struct EventRecord {
+  EventRow row = 0;
+  std::string account, provider, type;
+  std::int64_t created_at = 0;
+  std::optional<std::string> idempotency_key, ordering_key;
+  std::optional<std::int64_t> expires_at;
+  std::string body;
+  bool purged = false;
+};
+struct DeliveryRecord {
+  DeliveryRow row = 0;
+  EventRow event = 0;
+  EndpointRow endpoint = 0;
+  std::string url;
+  DeliveryState state = DeliveryState::kPending;  // visible: held is derived
+  std::string reason;
+  std::uint32_t attempts = 0;
+  std::optional<std::int64_t> next_at;
+  std::optional<std::int64_t> finished_at;
+};
+struct EventQuery {
+  std::string account, provider, type;
+  std::optional<DeliveryState> state;
+  std::optional<EndpointRow> endpoint;
+  std::optional<EventRow> before;
+  std::uint32_t limit = 50;
+};
+struct QueueCounts {
+  std::uint64_t waiting = 0, due = 0, held = 0;
+  std::map<DeliveryState, std::uint64_t> finished;  // by terminal state
+  std::uint64_t inbox = 0, rejected = 0;
+  std::optional<std::int64_t> oldest_at, next_at;
+};
+struct EndpointCounts {
+  EndpointRow endpoint = 0;
+  std::uint64_t waiting = 0, due = 0, held = 0, exhausted = 0;
+  std::optional<std::int64_t> oldest_at, next_at;
+};
+struct RejectedRecord {
+  std::int64_t row = 0;
+  std::string account, provider, type, reason;
+  std::int64_t created_at = 0;
+};
+
+class Outbox {
+ public:
+  virtual ~Outbox() = default;
+
+  // One transaction, one durable commit, an outcome for each mutation in order. An empty batch is nothing.
+  [[nodiscard]] virtual Result<std::vector<Outcome>> apply(std::span<const Mutation> batch) = 0;
+
+  // The engine's reads.
+  [[nodiscard]] virtual Result<std::vector<EndpointRecord>> endpoints(
+      std::int64_t now) = 0;  // not removed
+  [[nodiscard]] virtual Result<std::optional<EndpointRecord>> endpoint(EndpointRow row,
+                                                                       std::int64_t now) = 0;
+  [[nodiscard]] virtual Result<AccountHealth> account_health(const std::string& provider,
+                                                             const std::string& account) = 0;
+  // The endpoint's earliest rows by (next_at, delivery), whatever their time. Those whose cancellation is under way are left out.
+  [[nodiscard]] virtual Result<std::vector<DueRow>> due(EndpointRow endpoint,
+                                                        std::size_t limit) = 0;
+  // Unknown ones are left out. Sorted by delivery.
+  [[nodiscard]] virtual Result<std::vector<DeliveryJob>> jobs(
+      std::vector<DeliveryRow> deliveries) = 0;
+  [[nodiscard]] virtual Result<std::vector<InboxRow>> inbox(std::size_t limit) = 0;
+  [[nodiscard]] virtual Result<ForeignChanges> foreign_changes() = 0;
+
+  // The operators' reads.
+  [[nodiscard]] virtual Result<std::vector<EventRecord>> events(
+      const EventQuery& query) = 0;  // newest first, no bodies
+  [[nodiscard]] virtual Result<std::optional<EventRecord>> event(EventRow row) = 0;
+  [[nodiscard]] virtual Result<std::optional<DeliveryRecord>> delivery(DeliveryRow row) = 0;
+  [[nodiscard]] virtual Result<std::vector<DeliveryRecord>> deliveries(EventRow event) = 0;
+  [[nodiscard]] virtual Result<std::vector<AttemptRecord>> attempts(DeliveryRow delivery) = 0;
+  [[nodiscard]] virtual Result<QueueCounts> queue(std::int64_t now) = 0;
+  [[nodiscard]] virtual Result<std::vector<EndpointCounts>> queue_by_endpoint(std::int64_t now) = 0;
+  [[nodiscard]] virtual Result<std::vector<RejectedRecord>> rejected(std::uint32_t limit) = 0;
+
+  // The database's own key for public ids (random, made at creation).
+  [[nodiscard]] virtual Result<std::string> id_key() = 0;
+};
+
+}  // namespace outrider::storage

@@ -1,0 +1,1 @@
+# install rules and find_package(outrider).
