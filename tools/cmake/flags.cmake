@@ -1,7 +1,8 @@
 # Flags every target of ours is built with.
 add_library(outrider_flags INTERFACE)
+# A designated initialiser leaves the rest at its default on purpose.
 target_compile_options(outrider_flags INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor>
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers>
   -fstack-protector-strong)
 # g++ 12 warns falsely inside its own std::string and std::variant once they are inlined (GCC bugs 105329, 105562, 105593).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

@@ -1,0 +1,184 @@
+// Results: from an HTTP outcome to a durable record, and what follows from it.
+#include "dispatcher.h"
+
+#include <algorithm>
+
+#include "core/assert.h"
+#include "core/verdict.h"
+
+namespace outrider {
+
+void Dispatcher::finished(Flight flight, net::HttpOutcome outcome) {
+  if (stopping_ && outcome.error == ErrorClass::kAborted) {
+    // Cut short by our own stop: nothing is known, nothing is counted. It is sent again, with the same number, after the next start.
+    release(flight.claim, core::SlotResult::kNeutral);
+    check_stopped();
+    return;
+  }
+  // Claimed endpoints stay in the table, removed ones too: an attempt that was made is recorded.
+  Endpoint& endpoint = endpoints_.at(flight.claim.endpoint);
+  const core::Provider& provider = *endpoint.provider;
+  const core::Verdict verdict =
+      core::judge(outcome.error, outcome.status, provider.success, provider.gone);
+
+  storage::AttemptFinished mutation;
+  mutation.claimed = {.endpoint = flight.claim.endpoint,
+                      .next_at = flight.claim.item.next_at_ms,
+                      .delivery = flight.claim.item.delivery,
+                      .attempt = flight.claim.item.attempt};
+  mutation.now = core::to_ms(parts_.clock.wall());
+  mutation.attempt = {.number = flight.claim.item.attempt,
+                      .started_at = flight.started_at,
+                      .duration_ms = outcome.duration.count(),
+                      .error = verdict.error,
+                      .status = outcome.status,
+                      .peer = std::move(outcome.peer),
+                      .detail = std::move(outcome.detail),
+                      .response = std::move(outcome.response)};
+
+  if (verdict.kind == core::VerdictKind::kDelivered) {
+    mutation.step = core::DeliveryStep::kSucceed;
+  } else {
+    core::RetryPolicy policy = provider.retry;
+    if (flight.job.max_attempts != 0) policy.max_attempts = flight.job.max_attempts;
+    const std::uint32_t made = flight.claim.item.attempt - flight.job.attempts_base;
+    const auto next = core::next_attempt_at(policy, made, outcome.retry_after, parts_.clock.wall(),
+                                            parts_.roll());
+    mutation.step = next ? core::DeliveryStep::kFailAgain : core::DeliveryStep::kExhaust;
+    if (next) {
+      mutation.next_at = core::to_ms(*next);
+    } else {
+      mutation.reason = "no attempt left after " + std::to_string(made);
+    }
+  }
+  core::SlotResult slot = core::SlotResult::kNeutral;
+  if (!flight.job.is_test) {
+    slot = verdict.kind == core::VerdictKind::kDelivered ? core::SlotResult::kSuccess
+                                                         : core::SlotResult::kFailure;
+    count_health(endpoint, verdict, mutation);
+  }
+  log_attempt(flight, mutation);
+  record(std::move(mutation), flight.claim, slot);
+}
+
+void Dispatcher::count_health(Endpoint& endpoint, const core::Verdict& verdict,
+                              storage::AttemptFinished& mutation) {
+  const core::DeactivationRule& rule = endpoint.provider->deactivate;
+  Breaker& breaker = breaker_of(endpoint);
+  auto reason = core::DeactivationReason::kNone;
+  if (verdict.kind == core::VerdictKind::kDelivered) {
+    core::record_success(breaker.health);
+  } else {
+    reason = core::record_failure(rule, parts_.clock.wall(), breaker.health);
+    if (verdict.kind == core::VerdictKind::kGone) reason = core::DeactivationReason::kGone;
+  }
+  mutation.health = storage::HealthUpdate{.health = breaker.health, .epoch = breaker.epoch};
+  if (reason == core::DeactivationReason::kNone || !endpoint.sends) return;
+  mutation.deactivate = storage::Deactivation{
+      .scope = rule.scope, .pending = rule.pending, .reason = core::describe(reason, rule)};
+  switch_off(endpoint, *mutation.deactivate);
+}
+
+// At once in memory, so that nothing more is claimed; the commit makes it last.
+void Dispatcher::switch_off(Endpoint& endpoint, const storage::Deactivation& deactivation) {
+  for (const storage::EndpointRow row : in_scope(endpoint.record.row, deactivation.scope)) {
+    Endpoint& other = endpoints_.at(row);
+    other.switching_off = true;
+    if (!other.sends) continue;
+    set_sending(other, false);
+    const std::string id = parts_.intake.ids().text(crypto::IdKind::kEndpoint, row);
+    parts_.log.line(parts_.clock.wall(), "endpoint_deactivated",
+                    {{LogField::kEndpoint, id}, {LogField::kReason, deactivation.reason}});
+  }
+}
+
+// Durable, or void because an operator activated it in between: from here on the stored state counts.
+void Dispatcher::settle_switch_off(const core::Claim& claim,
+                                   const storage::Deactivation& deactivation) {
+  for (const storage::EndpointRow row : in_scope(claim.endpoint, deactivation.scope)) {
+    endpoints_.at(row).switching_off = false;
+    load_endpoint(row);
+  }
+  maintain();
+}
+
+void Dispatcher::end_without_attempt(const core::Claim& claim, core::DeliveryStep step,
+                                     std::string reason) {
+  record(storage::DeliveryEnded{.claimed = {.endpoint = claim.endpoint,
+                                            .next_at = claim.item.next_at_ms,
+                                            .delivery = claim.item.delivery,
+                                            .attempt = claim.item.attempt},
+                                .step = step,
+                                .reason = std::move(reason),
+                                .now = core::to_ms(parts_.clock.wall())},
+         claim, core::SlotResult::kNeutral);
+}
+
+void Dispatcher::record(storage::Mutation mutation, core::Claim claim, core::SlotResult result) {
+  ++pending_results_;
+  // Kept until it is durable: a commit that failed cleanly is tried again with it.
+  auto kept = std::make_shared<storage::Mutation>(mutation);
+  parts_.storage.submit(
+      std::move(mutation),
+      [this, kept, claim, result](storage::Outcome outcome) {
+        --pending_results_;
+        if (outcome) {
+          recorded(std::get<storage::Finished>(*outcome), claim, result);
+          const auto* attempt = std::get_if<storage::AttemptFinished>(kept.get());
+          if (attempt != nullptr && attempt->deactivate) {
+            settle_switch_off(claim, *attempt->deactivate);
+          }
+        } else if (outcome.error().code == ErrorCode::kIo ||
+                   outcome.error().code == ErrorCode::kBusy ||
+                   outcome.error().code == ErrorCode::kOverloaded) {
+          parts_.log.line(parts_.clock.wall(), "record_delayed",
+                          {{LogField::kError, error_code_name(outcome.error().code)},
+                           {LogField::kDetail, outcome.error().message}});
+          ++pending_results_;
+          parts_.timers.start(options_.storage_retry, [this, kept, claim, result] {
+            --pending_results_;
+            record(std::move(*kept), claim, result);
+          });
+          return;
+        } else if (outcome.error().code == ErrorCode::kNotFound) {
+          release(claim, core::SlotResult::kNeutral);  // removed by retention or with its endpoint
+        } else {
+          failed_ = true;
+          parts_.failed(outcome.error());
+        }
+        check_stopped();
+        pump();
+      },
+      storage::CommitQueue::Place::kReserved);
+}
+
+void Dispatcher::recorded(const storage::Finished& finished, const core::Claim& claim,
+                          core::SlotResult result) {
+  release(claim, result);
+  add_due(finished.due);
+  if (finished.stale_health) load_endpoint(claim.endpoint);
+}
+
+void Dispatcher::log_attempt(const Flight& flight, const storage::AttemptFinished& mutation) const {
+  if (!parts_.log.enabled()) return;
+  const crypto::PublicIds& ids = parts_.intake.ids();
+  const std::string endpoint = ids.text(crypto::IdKind::kEndpoint, flight.claim.endpoint);
+  const std::string event = ids.text(crypto::IdKind::kEvent, flight.job.event);
+  const std::string delivery = ids.text(crypto::IdKind::kDelivery, flight.claim.item.delivery);
+  const std::string next = mutation.step == core::DeliveryStep::kFailAgain
+                               ? rfc3339(core::wall_from_ms(mutation.next_at))
+                               : std::string();
+  parts_.log.line(parts_.clock.wall(), "attempt",
+                  {{LogField::kEvent, event},
+                   {LogField::kDelivery, delivery},
+                   {LogField::kEndpoint, endpoint},
+                   {LogField::kProvider, flight.job.provider},
+                   {LogField::kAttempt, std::int64_t{mutation.attempt.number}},
+                   {LogField::kStatus, std::int64_t{mutation.attempt.status}},
+                   {LogField::kError, error_class_name(mutation.attempt.error)},
+                   {LogField::kDurationMs, mutation.attempt.duration_ms},
+                   {LogField::kDetail, mutation.attempt.detail},
+                   {LogField::kNextAt, next}});
+}
+
+}  // namespace outrider
