@@ -1,0 +1,120 @@
+# Sourced by the commands in tools/ and by .ci/run: everything between a bare Debian 12 and a built tree.
+#
+# What must hold: each step looks before it acts, so that a second run does nothing and says so in one line; each step
+# that takes long says what it does; a step that fails shows its whole output and ends the run. Nothing is written
+# outside the checkout, except Debian packages.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if [ -t 1 ]; then
+  bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' dim=$'\e[2m' plain=$'\e[0m'
+else
+  bold='' red='' green='' dim='' plain=''
+fi
+
+say() { printf '%s==>%s %s\n' "$bold" "$plain" "$*"; }
+note() { printf '    %s\n' "$*"; }
+die() {
+  printf '%sfailed:%s %s\n' "$red" "$plain" "$*" >&2
+  exit 1
+}
+
+# quietly LOG COMMAND...: runs it with its output in LOG, which is shown only when it fails.
+quietly() {
+  local log=$1
+  shift
+  mkdir -p "$(dirname "$log")"
+  if ! "$@" >"$log" 2>&1 </dev/null; then
+    tail -n 60 "$log" >&2
+    die "\"$*\" failed; its whole output is in $log"
+  fi
+}
+
+# missing_packages LIST...: the packages of tools/packages/LIST that this machine lacks.
+missing_packages() {
+  local list package command
+  for list in "$@"; do
+    while read -r package command; do
+      case $package in '' | '#'*) continue ;; esac
+      if [ -n "$command" ] && command -v "$command" >/dev/null; then continue; fi
+      if [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" != installed ]; then
+        echo "$package"
+      fi
+    done <"tools/packages/$list"
+  done
+}
+
+# install_packages LIST...: brings in what is missing, as root or through sudo.
+install_packages() {
+  command -v dpkg-query >/dev/null ||
+    die "this set-up knows Debian 12 (apt); install what tools/packages/ lists by other means"
+  local missing as_root=()
+  mapfile -t missing < <(missing_packages "$@")
+  if [ "${#missing[@]}" -eq 0 ]; then
+    note "Debian packages: all there"
+    return
+  fi
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || die "these Debian packages are missing, and this is neither root nor is" \
+      "there sudo; let an administrator run: apt-get install --no-install-recommends ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "Installing ${#missing[@]} Debian packages (once; a few minutes): ${missing[*]}"
+  as_root+=(env DEBIAN_FRONTEND=noninteractive)
+  quietly build/log/apt-update "${as_root[@]}" apt-get update
+  quietly build/log/apt-install "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+# progress: passes ninja's output on; without a terminal, every tenth part of it and whatever a compiler has to say.
+progress() {
+  if [ -t 1 ]; then
+    cat
+    return
+  fi
+  awk '
+    /^ninja: no work to do/ { next }
+    match($0, /^\[[0-9]+\/[0-9]+\]/) {
+      split(substr($0, 2, RLENGTH - 2), of, "/")
+      tenth = int(of[1] * 10 / of[2])
+      if (tenth > shown) { shown = tenth; printf "    built %d of %d\n", of[1], of[2]; fflush() }
+      if ($2 == "FAILED:") print
+      next
+    }
+    { print; fflush() }'
+}
+
+# build PRESET TARGET...: configures build/PRESET once, then builds what changed.
+build() {
+  local preset=$1 tree=build/$1
+  shift
+  if [ ! -f "$tree/build.ninja" ]; then
+    quietly "build/log/configure-$preset" cmake --preset "$preset"
+  fi
+  # A dry run tells whether there is anything to say. Ninja keeps its own jobs when told none: one per core and two more.
+  if ninja -C "$tree" -n "$@" 2>/dev/null | grep -q '^ninja: no work to do'; then
+    note "build ($preset): up to date"
+    return
+  fi
+  say "Building ($preset)"
+  local jobs
+  jobs=$(nproc)
+  if [ -t 1 ]; then
+    ninja -C "$tree" -j "$jobs" "$@" || die "the build ($preset) failed; see above"
+  else
+    ninja -C "$tree" -j "$jobs" "$@" </dev/null | progress || die "the build ($preset) failed; see above"
+  fi
+}
+
+# npm_packages DIR: the receivers' own libraries, from DIR/package-lock.json, again only when that file changed.
+npm_packages() {
+  local folder=$1 stamp=$1/node_modules/.outrider-lock
+  [ -f "$folder/package-lock.json" ] || return 0
+  if cmp -s "$folder/package-lock.json" "$stamp"; then
+    note "npm packages ($folder): all there"
+    return
+  fi
+  say "Installing npm packages ($folder)"
+  quietly build/log/npm-ci npm --prefix "$folder" ci --no-audit --no-fund --no-update-notifier
+  cp "$folder/package-lock.json" "$stamp"
+}
