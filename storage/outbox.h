@@ -100,6 +100,7 @@ struct AttemptRecord {
 struct HealthUpdate {
   core::Health health;
   std::uint64_t epoch = 0;
+  core::DeactivationScope scope = core::DeactivationScope::kEndpoint;  // whose breaker it is
 };
 struct Deactivation {
   core::DeactivationScope scope = core::DeactivationScope::kEndpoint;
