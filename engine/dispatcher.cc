@@ -32,6 +32,7 @@ void Dispatcher::start(std::function<void()> ready) {
         if (!records) {
           failed_ = true;
           parts_.failed(records.error());
+          ready();
           return;
         }
         for (storage::EndpointRecord& record : *records) put_endpoint(std::move(record));

@@ -61,7 +61,7 @@ class Dispatcher {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  // Reads the endpoints and begins. `ready` once they are known.
+  // Reads the endpoints and begins. `ready` once they are known, or once `failed` was told why not.
   void start(std::function<void()> ready);
   // No new sends. `done` once nothing is in flight and every result is durable.
   void stop(std::function<void()> done);

@@ -1,1 +1,356 @@
+// Wiring: which thread owns what, how it starts, how it stops. No decisions about events are made here.
+//
+//   any thread      publish(): checks and canonicalises, then submits to the commit queue
+//   loop thread     Loop, Resolver, HttpSender, StorageLink, Dispatcher
+//   storage thread  Outbox
+//
+// Stopping runs the same way back: the dispatcher stops claiming, requests in flight finish or are aborted at the drain
+// limit, results become durable, the loop ends, the storage thread ends, then everything is taken down in reverse order.
+#include <pthread.h>
+
+#include <atomic>
+#include <csignal>
+#include <future>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "core/target.h"
+#include "crypto/random.h"
+#include "dispatcher.h"
+#include "intake.h"
+#include "log.h"
+#include "net/curl_sender.h"
+#include "net/loop.h"
+#include "net/resolver.h"
+#include "net/wall_clock.h"
 #include "outrider/outrider.h"
+#include "outrider/provider.h"
+#include "storage/sqlite/sqlite_outbox.h"
+#include "storage/storage_thread.h"
+#include "storage_link.h"
+#include "wake.h"
+
+namespace outrider {
+namespace {
+
+// After the WAL was written to, the commit becomes visible a moment later: look then, and once more for a late one.
+constexpr core::Duration kLookSoon{1};
+constexpr core::Duration kLookAgain{20};
+// The backstop where no event came, and the only way where the file cannot be watched.
+constexpr core::Duration kLookAnyway{1000};
+constexpr core::Duration kLookWithoutWatch{20};
+
+Result<void> check(const Options& options) {
+  const auto bad = [](const char* what, const char* where) {
+    return fail(ErrorCode::kInvalidArgument, what, where);
+  };
+  if (options.database.empty()) return bad("no database file is named", "database");
+  if (options.max_payload_bytes < 1024 || options.max_payload_bytes > 16 * 1024 * 1024) {
+    return bad("must be 1 KiB to 16 MiB", "max_payload_bytes");
+  }
+  if (options.max_in_flight < 1 || options.max_in_flight > 4096) {
+    return bad("must be 1 to 4096", "max_in_flight");
+  }
+  if (options.busy_timeout_ms > 600'000) return bad("must be at most 600000", "busy_timeout_ms");
+  if (options.drain_timeout_ms > 600'000) return bad("must be at most 600000", "drain_timeout_ms");
+  return {};
+}
+
+// New threads must not take the host's signals, and a write to a closed connection must not end the process.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+}  // namespace
+
+class Engine::Impl {
+ public:
+  Impl(Options options, Providers providers, core::AddressRules rules,
+       std::unique_ptr<storage::Outbox> outbox, const std::string& id_key)
+      : options_(std::move(options)),
+        providers_(std::move(providers)),
+        rules_(std::move(rules)),
+        outbox_(std::move(outbox)),
+        intake_(providers_.core(), crypto::PublicIds(id_key),
+                IntakeLimits{.max_payload_bytes = options_.max_payload_bytes}),
+        log_(options_.log) {}
+
+  ~Impl() { (void)stop(); }
+
+  Result<void> start();
+  Result<bool> stop();
+  void publish(Event event, std::function<void(Result<EventReceipt>)> done);
+  std::uint32_t in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
+  Result<void> health() const;
+
+ private:
+  Result<void> build_loop_side();
+  void watch_database();
+  void look_soon();
+  void look_anyway();
+  std::string on_datagram(const std::string& message);
+  void begin_stop();
+  void end_stop(bool drained);
+  void failed(Error error);
+  void drain_mailbox();
+
+  Options options_;
+  Providers providers_;
+  core::AddressRules rules_;
+  std::unique_ptr<storage::Outbox> outbox_;  // until start()
+  Intake intake_;
+  Log log_;
+
+  std::unique_ptr<net::Loop> loop_;
+  std::unique_ptr<net::Loop::Waker> waker_;
+  std::unique_ptr<net::Resolver> resolver_;
+  std::unique_ptr<net::HttpSender> sender_;
+  std::unique_ptr<storage::StorageThread> storage_;
+  std::unique_ptr<StorageLink> link_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<net::Loop::Watch> wal_watch_;
+  std::unique_ptr<net::Loop::Watch> wake_socket_;
+  core::Timers::Id look_timer_ = 0;
+  bool second_look_ = false;
+  std::thread thread_;
+  bool drained_ = false;  // written by the loop thread, read after it was joined
+  bool stopping_ = false;
+
+  std::atomic<bool> running_ = false;
+  std::atomic<std::uint32_t> in_flight_ = 0;
+  mutable std::mutex failure_mutex_;
+  std::optional<Error> failure_;
+};
+
+Result<void> Engine::Impl::build_loop_side() {
+  loop_ = std::make_unique<net::Loop>();
+  auto resolver = net::Resolver::make(*loop_, {.servers = options_.dns_servers});
+  if (!resolver) return tl::unexpected(std::move(resolver.error()));
+  resolver_ = std::move(*resolver);
+  auto sender = net::make_curl_sender(
+      *loop_, *resolver_, rules_,
+      {.user_agent = "outrider/" + std::string(version()), .ca_file = options_.ca_file});
+  if (!sender) return tl::unexpected(std::move(sender.error()));
+  sender_ = std::move(*sender);
+  waker_ = loop_->make_waker([this] { drain_mailbox(); });
+  return {};
+}
+
+Result<void> Engine::Impl::start() {
+  if (running_ || storage_) return fail(ErrorCode::kConflict, "the engine was started before");
+  if (auto built = build_loop_side(); !built) return built;
+
+  const SignalsBlocked blocked;
+  storage_ =
+      std::make_unique<storage::StorageThread>(std::move(outbox_), storage::CommitQueue::Limits{});
+  link_ = std::make_unique<StorageLink>(*storage_, [this] { waker_->wake(); });
+
+  core::UrlRules urls;
+  urls.allow_http = options_.targets.allow_http;
+  if (urls.allow_http) urls.ports.push_back(80);
+  urls.ports.insert(urls.ports.end(), options_.targets.allow_ports.begin(),
+                    options_.targets.allow_ports.end());
+  dispatcher_ = std::make_unique<Dispatcher>(
+      Dispatcher::Parts{.clock = *loop_,
+                        .timers = *loop_,
+                        .sender = *sender_,
+                        .storage = *link_,
+                        .providers = providers_.core(),
+                        .intake = intake_,
+                        .log = log_,
+                        .roll = crypto::random_unit,
+                        .failed = [this](Error error) { failed(std::move(error)); }},
+      DispatcherOptions{.scheduler = {.max_in_flight = options_.max_in_flight},
+                        .urls = std::move(urls),
+                        .retain_payload_days = options_.retain_payload_days,
+                        .retain_attempt_days = options_.retain_attempt_days});
+
+  for (const std::string& net : options_.targets.allow_nets) {
+    log_.line(net::wall_now(), "net_allowed", {{LogField::kNet, net}});
+  }
+  watch_database();
+  std::promise<void> ready;
+  auto is_ready = ready.get_future();
+  running_ = true;
+  thread_ = std::thread([this, &ready] {
+    dispatcher_->start([&ready] { ready.set_value(); });
+    loop_->run();
+  });
+  is_ready.wait();
+  return health();
+}
+
+void Engine::Impl::watch_database() {
+  auto wal = loop_->on_file_change(storage::wal_path(options_.database), [this] { look_soon(); });
+  if (wal) {
+    wal_watch_ = std::move(*wal);
+  } else {
+    log_.line(net::wall_now(), "wal_not_watched", {{LogField::kDetail, wal.error().message}});
+  }
+  auto socket =
+      loop_->on_datagram(storage::wake_path(options_.database),
+                         [this](const std::string& message) { return on_datagram(message); });
+  if (socket) {
+    wake_socket_ = std::move(*socket);
+  } else {
+    log_.line(net::wall_now(), "no_wake_socket", {{LogField::kDetail, socket.error().message}});
+  }
+  look_anyway();
+}
+
+void Engine::Impl::look_soon() {
+  if (look_timer_ != 0 && !second_look_) return;
+  loop_->cancel(look_timer_);
+  second_look_ = false;
+  look_timer_ = loop_->start(kLookSoon, [this] {
+    dispatcher_->on_foreign_commit();
+    second_look_ = true;
+    look_timer_ = loop_->start(kLookAgain, [this] {
+      look_timer_ = 0;
+      dispatcher_->on_foreign_commit();
+    });
+  });
+}
+
+void Engine::Impl::look_anyway() {
+  loop_->start(wal_watch_ ? kLookAnyway : kLookWithoutWatch, [this] {
+    if (stopping_) return;
+    dispatcher_->on_foreign_commit();
+    look_anyway();
+  });
+}
+
+std::string Engine::Impl::on_datagram(const std::string& message) {
+  if (message == kStatusQuestion) return format_status({.in_flight = dispatcher_->in_flight()});
+  dispatcher_->on_foreign_commit();
+  return {};
+}
+
+void Engine::Impl::drain_mailbox() {
+  link_->drain();
+  in_flight_.store(dispatcher_->in_flight(), std::memory_order_relaxed);
+}
+
+void Engine::Impl::failed(Error error) {
+  log_.line(net::wall_now(), "engine_failed",
+            {{LogField::kError, error_code_name(error.code)}, {LogField::kDetail, error.message}});
+  const std::lock_guard lock(failure_mutex_);
+  if (!failure_) failure_ = std::move(error);
+}
+
+Result<void> Engine::Impl::health() const {
+  const std::lock_guard lock(failure_mutex_);
+  if (failure_) return tl::unexpected(*failure_);
+  if (storage_) {
+    if (auto poison = storage_->poisoned()) return tl::unexpected(*poison);
+  }
+  return {};
+}
+
+void Engine::Impl::publish(Event event, std::function<void(Result<EventReceipt>)> done) {
+  if (!running_) {
+    done(fail(ErrorCode::kStopped, "the engine is not running", {}, "call start() first"));
+    return;
+  }
+  auto enqueue = intake_.check(event, core::to_ms(net::wall_now()));
+  if (!enqueue) {
+    done(tl::unexpected(std::move(enqueue.error())));
+    return;
+  }
+  // Shared: one of two ways calls it, the commit or the refusal below.
+  auto shared_done = std::make_shared<std::function<void(Result<EventReceipt>)>>(std::move(done));
+  auto sent = storage_->submit(std::move(*enqueue), [this, shared_done](storage::Outcome outcome) {
+    if (!outcome) {
+      (*shared_done)(tl::unexpected(std::move(outcome.error())));
+      return;
+    }
+    auto& enqueued = std::get<storage::Enqueued>(*outcome);
+    (*shared_done)(intake_.receipt(enqueued));
+    if (enqueued.due.empty()) return;
+    link_->post([this, enqueued = std::move(enqueued)] { dispatcher_->on_enqueued(enqueued); });
+  });
+  if (!sent) (*shared_done)(tl::unexpected(std::move(sent.error())));
+}
+
+void Engine::Impl::begin_stop() {
+  stopping_ = true;
+  loop_->start(core::Duration(options_.drain_timeout_ms), [this] {
+    sender_->abort_all();
+    end_stop(false);
+  });
+  dispatcher_->stop([this] { end_stop(true); });
+}
+
+void Engine::Impl::end_stop(bool drained) {
+  drained_ = drained;
+  wal_watch_.reset();
+  wake_socket_.reset();
+  loop_->stop();
+}
+
+Result<bool> Engine::Impl::stop() {
+  if (!running_.exchange(false)) return true;
+  link_->post([this] { begin_stop(); });
+  thread_.join();
+  storage_->stop();  // commits what publishers still have waiting; nothing calls back after this
+  auto state = health();
+  dispatcher_.reset();
+  sender_.reset();
+  resolver_.reset();
+  link_.reset();
+  waker_.reset();
+  loop_.reset();
+  if (!state) return tl::unexpected(std::move(state.error()));
+  return drained_;
+}
+
+Result<std::unique_ptr<Engine>> Engine::open(Options options) {
+  if (auto ok = check(options); !ok) return tl::unexpected(std::move(ok.error()));
+  auto providers = Providers::load(options.providers_dir);
+  if (!providers) return tl::unexpected(std::move(providers.error()));
+  auto rules = core::AddressRules::make(options.targets.allow_nets, net::interface_addresses());
+  if (!rules) return tl::unexpected(std::move(rules.error()));
+  auto outbox = storage::open_sqlite_outbox({.path = options.database,
+                                             .create = true,
+                                             .engine = true,
+                                             .busy_timeout_ms = options.busy_timeout_ms});
+  if (!outbox) return tl::unexpected(std::move(outbox.error()));
+  auto id_key = (*outbox)->id_key();
+  if (!id_key) return tl::unexpected(std::move(id_key.error()));
+  return std::unique_ptr<Engine>(new Engine(std::make_unique<Impl>(
+      std::move(options), std::move(*providers), std::move(*rules), std::move(*outbox), *id_key)));
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+Result<void> Engine::start() { return impl_->start(); }
+Result<bool> Engine::stop() { return impl_->stop(); }
+std::uint32_t Engine::in_flight() const noexcept { return impl_->in_flight(); }
+Result<void> Engine::health() const { return impl_->health(); }
+
+Result<EventReceipt> Engine::publish(const Event& event) {
+  std::promise<Result<EventReceipt>> promise;
+  auto answer = promise.get_future();
+  impl_->publish(
+      event, [&promise](Result<EventReceipt> receipt) { promise.set_value(std::move(receipt)); });
+  return answer.get();
+}
+
+void Engine::publish_async(Event event, std::function<void(Result<EventReceipt>)> done) {
+  impl_->publish(std::move(event), std::move(done));
+}
+
+}  // namespace outrider

@@ -57,11 +57,11 @@ struct Options {
 
 class Engine {
  public:
-  // Opens (creates, migrates) the database and loads the providers. Sends nothing yet.
-  // Errors: kInvalidArgument (an option, named), kLocked, kCorrupt, kTooNew, kIo.
+  // Opens (creates, migrates) the database and loads the providers. Sends nothing yet. One engine per file: kLocked says
+  // who holds it. Errors: kInvalidArgument (an option, named), kLocked, kCorrupt, kTooNew, kIo.
   [[nodiscard]] static Result<std::unique_ptr<Engine>> open(Options options);
 
-  // Starts the threads and the deliveries. One engine per file: kLocked says who holds it.
+  // Starts the threads and the deliveries; once. Returns when the endpoints are known.
   [[nodiscard]] Result<void> start();
 
   // Checks, canonicalises and durably commits; returns when it is on disk. Must not be called from the engine's own

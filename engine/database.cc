@@ -1,0 +1,288 @@
+// The operator's side: public ids in, one mutation or one bounded read on the Outbox, public values
+// out. Nothing is decided here that the engine decides too: both go through Intake, endpoint_check
+// and the same mutations.
+#include "outrider/database.h"
+
+#include <utility>
+
+#include "crypto/mac.h"
+#include "crypto/public_id.h"
+#include "database_views.h"
+#include "endpoint_check.h"
+#include "intake.h"
+#include "net/wall_clock.h"
+#include "storage/sqlite/sqlite_outbox.h"
+#include "wake.h"
+
+namespace outrider {
+namespace {
+
+using crypto::IdKind;
+
+template <class T>
+tl::unexpected<Error> pass(Result<T>& failed) {
+  return tl::unexpected<Error>(std::move(failed.error()));
+}
+
+std::int64_t now_ms() { return core::to_ms(net::wall_now()); }
+
+}  // namespace
+
+class Database::Impl {
+ public:
+  Impl(DatabaseOptions options, Providers providers, std::unique_ptr<storage::Outbox> outbox,
+       const std::string& id_key)
+      : options_(std::move(options)),
+        providers_(std::move(providers)),
+        outbox_(std::move(outbox)),
+        intake_(providers_.core(), crypto::PublicIds(id_key),
+                IntakeLimits{.max_payload_bytes = options_.max_payload_bytes}),
+        views_(*outbox_, intake_.ids(), providers_.core()) {}
+
+  template <class T>
+  Result<T> change(storage::Mutation mutation) {
+    auto outcomes = outbox_->apply({&mutation, 1});
+    if (!outcomes) return pass(outcomes);
+    storage::Outcome& outcome = outcomes->front();
+    if (!outcome) return pass(outcome);
+    send_committed(options_.path);
+    return std::get<T>(std::move(*outcome));
+  }
+
+  Result<storage::EndpointRow> endpoint_row(const std::string& id) const {
+    if (const auto row = intake_.ids().row(IdKind::kEndpoint, id)) return *row;
+    return fail(ErrorCode::kNotFound, "no such endpoint", id, "see: outrider endpoint list");
+  }
+
+  Result<storage::EndpointRecord> endpoint(const std::string& id) {
+    auto row = endpoint_row(id);
+    if (!row) return pass(row);
+    auto record = outbox_->endpoint(*row, now_ms());
+    if (!record) return pass(record);
+    if (!record->has_value() || (*record)->removed) {
+      return fail(ErrorCode::kNotFound, "no such endpoint", id, "see: outrider endpoint list");
+    }
+    return std::move(**record);
+  }
+
+  Result<const core::Provider*> provider(const std::string& name) const {
+    if (const core::Provider* found = providers_.core().find(name)) return found;
+    return fail(ErrorCode::kNotFound, "no provider is named \"" + name + "\"", "provider",
+                "see: outrider provider list");
+  }
+
+  Result<EndpointView> set_state(const std::string& id, storage::ChangeEndpoint::Kind kind,
+                                 const std::string& reason);
+
+  DatabaseOptions options_;
+  Providers providers_;
+  std::unique_ptr<storage::Outbox> outbox_;
+  Intake intake_;
+  DatabaseViews views_;
+};
+
+Result<std::unique_ptr<Database>> Database::open(DatabaseOptions options, Providers providers) {
+  auto outbox = storage::open_sqlite_outbox({.path = options.path,
+                                             .create = options.create,
+                                             .engine = false,
+                                             .busy_timeout_ms = options.busy_timeout_ms});
+  if (!outbox) return pass(outbox);
+  auto id_key = (*outbox)->id_key();
+  if (!id_key) return pass(id_key);
+  return std::unique_ptr<Database>(new Database(std::make_unique<Impl>(
+      std::move(options), std::move(providers), std::move(*outbox), *id_key)));
+}
+
+Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Database::~Database() = default;
+
+Result<EventReceipt> Database::publish(const Event& event) {
+  auto enqueue = impl_->intake_.check(event, now_ms());
+  if (!enqueue) return pass(enqueue);
+  auto enqueued = impl_->change<storage::Enqueued>(std::move(*enqueue));
+  if (!enqueued) return pass(enqueued);
+  return impl_->intake_.receipt(*enqueued);
+}
+
+Result<Database::Added> Database::add_endpoint(const EndpointSpec& spec) {
+  auto provider = impl_->provider(spec.provider);
+  if (!provider) return pass(provider);
+  if (auto ok = check_endpoint(spec, **provider); !ok) return pass(ok);
+  auto secret = choose_secret(**provider, spec.secret);
+  if (!secret) return pass(secret);
+
+  storage::AddEndpoint add{
+      .spec = spec, .max_per_account = (*provider)->endpoints_per_account, .now = now_ms()};
+  add.spec.secret = secret->text;
+  auto changed = impl_->change<storage::Changed>(std::move(add));
+  if (!changed) return pass(changed);
+  auto view = endpoint(impl_->intake_.ids().text(IdKind::kEndpoint, changed->id));
+  if (!view) return pass(view);
+  Added added{.endpoint = std::move(*view), .generated_secret = std::nullopt};
+  if (secret->generated) added.generated_secret = secret->text;
+  crypto::wipe(secret->text);
+  return added;
+}
+
+Result<std::vector<EndpointView>> Database::endpoints(const std::string& account,
+                                                      const std::string& provider) {
+  auto records = impl_->outbox_->endpoints(now_ms());
+  if (!records) return pass(records);
+  std::vector<EndpointView> views;
+  for (const storage::EndpointRecord& record : *records) {
+    if (!account.empty() && record.spec.account != account) continue;
+    if (!provider.empty() && record.spec.provider != provider) continue;
+    views.push_back(impl_->views_.endpoint(record));
+  }
+  return views;
+}
+
+Result<EndpointView> Database::endpoint(const std::string& id) {
+  auto record = impl_->endpoint(id);
+  if (!record) return pass(record);
+  EndpointView view = impl_->views_.endpoint(*record);
+  const core::Provider* provider = impl_->providers_.core().find(record->spec.provider);
+  if (provider != nullptr && provider->deactivate.scope == core::DeactivationScope::kAccount) {
+    auto health = impl_->outbox_->account_health(record->spec.provider, record->spec.account);
+    if (!health) return pass(health);
+    view.consecutive_failures = health->health.consecutive;
+    view.recent_failures = static_cast<std::uint32_t>(health->health.failures.size());
+  }
+  return view;
+}
+
+Result<EndpointView> Database::Impl::set_state(const std::string& id,
+                                               storage::ChangeEndpoint::Kind kind,
+                                               const std::string& reason) {
+  auto record = endpoint(id);
+  if (!record) return pass(record);
+  const core::Provider* provider = providers_.core().find(record->spec.provider);
+  const auto scope =
+      provider == nullptr ? core::DeactivationScope::kEndpoint : provider->deactivate.scope;
+  auto changed = change<storage::Changed>(storage::ChangeEndpoint{
+      .endpoint = record->row, .kind = kind, .scope = scope, .reason = reason, .now = now_ms()});
+  if (!changed) return pass(changed);
+  if (kind == storage::ChangeEndpoint::Kind::kRemove) return EndpointView{};
+  record = endpoint(id);
+  if (!record) return pass(record);
+  return views_.endpoint(*record);
+}
+
+Result<EndpointView> Database::pause_endpoint(const std::string& id, const std::string& reason) {
+  return impl_->set_state(id, storage::ChangeEndpoint::Kind::kPause, reason);
+}
+
+Result<EndpointView> Database::activate_endpoint(const std::string& id) {
+  return impl_->set_state(id, storage::ChangeEndpoint::Kind::kActivate, {});
+}
+
+Result<void> Database::remove_endpoint(const std::string& id) {
+  auto removed = impl_->set_state(id, storage::ChangeEndpoint::Kind::kRemove, "endpoint removed");
+  if (!removed) return pass(removed);
+  return {};
+}
+
+Result<std::optional<std::string>> Database::rotate_secret(const std::string& id,
+                                                           const std::string& secret,
+                                                           std::int64_t overlap_s) {
+  constexpr std::int64_t kMaxOverlapS = 365LL * 86'400;
+  if (overlap_s < 0 || overlap_s > kMaxOverlapS) {
+    return fail(ErrorCode::kInvalidArgument, "must be between 0 and 365 days", "overlap");
+  }
+  auto record = impl_->endpoint(id);
+  if (!record) return pass(record);
+  auto provider = impl_->provider(record->spec.provider);
+  if (!provider) return pass(provider);
+  auto chosen = choose_secret(**provider, secret);
+  if (!chosen) return pass(chosen);
+  auto changed =
+      impl_->change<storage::Changed>(storage::RotateSecret{.endpoint = record->row,
+                                                            .secret = chosen->text,
+                                                            .overlap_ms = overlap_s * 1000,
+                                                            .now = now_ms()});
+  if (!changed) return pass(changed);
+  std::optional<std::string> shown;
+  if (chosen->generated) shown = chosen->text;
+  crypto::wipe(chosen->text);
+  return shown;
+}
+
+Result<EventReceipt> Database::test_endpoint(const std::string& id) {
+  auto record = impl_->endpoint(id);
+  if (!record) return pass(record);
+  auto provider = impl_->provider(record->spec.provider);
+  if (!provider) return pass(provider);
+  if (record->state != EndpointState::kActive) {
+    return fail(
+        ErrorCode::kRefused,
+        "the endpoint is " + std::string(state_name(record->state)) + ", nothing is sent to it", id,
+        "first: outrider endpoint activate " + id);
+  }
+  for (const auto& [name, type] : (*provider)->events) {
+    if (!type.is_test) continue;
+    Event event{.account = record->spec.account,
+                .provider = record->spec.provider,
+                .type = name,
+                .payload = type.test_payload,
+                .idempotency_key = {},
+                .ordering_key = {},
+                .expires_at = {},
+                .endpoints = {id}};
+    return publish(event);
+  }
+  return fail(ErrorCode::kRefused, "provider \"" + (*provider)->name + "\" defines no test event",
+              id, "send one of its events with: outrider send --endpoint " + id);
+}
+
+Result<QueueView> Database::queue(bool with_endpoints) {
+  return impl_->views_.queue(now_ms(), with_endpoints, ask_status(impl_->options_.path));
+}
+
+Result<std::vector<EventView>> Database::events(const EventFilter& filter) {
+  return impl_->views_.events(filter);
+}
+
+Result<EventView> Database::event(const std::string& id, bool reveal) {
+  return impl_->views_.event(id, reveal);
+}
+
+Result<std::uint32_t> Database::retry(const std::string& id, bool failed_only) {
+  auto object = impl_->views_.event_or_delivery(id);
+  if (!object) return pass(object);
+  auto changed =
+      impl_->change<storage::Changed>(storage::RetryDeliveries{.event = object->event,
+                                                               .delivery = object->delivery,
+                                                               .failed_only = failed_only,
+                                                               .now = now_ms()});
+  if (!changed) return pass(changed);
+  return changed->count;
+}
+
+Result<std::uint32_t> Database::cancel(const std::string& id, const std::string& reason) {
+  auto object = impl_->views_.event_or_delivery(id);
+  if (!object) return pass(object);
+  auto changed = impl_->change<storage::Changed>(
+      storage::CancelDeliveries{.event = object->event,
+                                .delivery = object->delivery,
+                                .reason = reason.empty() ? "cancelled by an operator" : reason,
+                                .now = now_ms()});
+  if (!changed) return pass(changed);
+  return changed->count;
+}
+
+Result<std::vector<Database::RejectedRow>> Database::rejected(std::uint32_t limit) {
+  auto records = impl_->outbox_->rejected(limit);
+  if (!records) return pass(records);
+  std::vector<RejectedRow> rows;
+  for (storage::RejectedRecord& record : *records) {
+    rows.push_back({.row = record.row,
+                    .account = std::move(record.account),
+                    .provider = std::move(record.provider),
+                    .type = std::move(record.type),
+                    .reason = std::move(record.reason),
+                    .created_at = record.created_at});
+  }
+  return rows;
+}
+
+}  // namespace outrider

@@ -1,0 +1,107 @@
+#include "endpoint_check.h"
+
+#include <cmath>
+#include <string_view>
+
+#include "core/target.h"
+#include "crypto/random.h"
+
+namespace outrider {
+namespace {
+
+constexpr std::size_t kMaxNameBytes = 255;
+constexpr std::size_t kMaxDescriptionBytes = 1024;
+constexpr std::size_t kMaxHeaders = 32;
+constexpr std::size_t kMaxHeaderBytes = 4096;
+constexpr std::size_t kMaxTypes = 100;
+constexpr std::uint32_t kMaxInFlight = 1024;
+constexpr std::size_t kMaxSecretBytes = 4096;
+
+bool has_control(std::string_view text) {
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return true;
+  }
+  return false;
+}
+
+// RFC 9110 token.
+bool is_token(std::string_view text) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  for (const char c : text) {
+    const bool alphanumeric =
+        (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (!alphanumeric && kMarks.find(c) == std::string_view::npos) return false;
+  }
+  return !text.empty();
+}
+
+Result<void> check_headers(const EndpointSpec& spec, const core::Provider& provider) {
+  if (spec.headers.size() > kMaxHeaders) {
+    return fail(ErrorCode::kInvalidArgument, "more than 32 headers", "headers");
+  }
+  for (const HeaderField& header : spec.headers) {
+    if (!is_token(header.name)) {
+      return fail(ErrorCode::kInvalidArgument, "not a header name", "headers",
+                  "letters, digits and dashes, as in \"X-Team: loans\"");
+    }
+    if (header.value.size() > kMaxHeaderBytes || has_control(header.value)) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "the value has control characters or is longer than 4096 bytes", header.name);
+    }
+    if (provider.reserves_header(header.name)) {
+      return fail(ErrorCode::kInvalidArgument, "this header is set by Outrider or by HTTP itself",
+                  header.name, "choose another name");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_endpoint(const EndpointSpec& spec, const core::Provider& provider) {
+  if (spec.account.empty() || spec.account.size() > kMaxNameBytes || has_control(spec.account)) {
+    return fail(ErrorCode::kInvalidArgument, "must be 1 to 255 bytes without control characters",
+                "account");
+  }
+  if (spec.description.size() > kMaxDescriptionBytes) {
+    return fail(ErrorCode::kInvalidArgument, "longer than 1024 bytes", "description");
+  }
+  if (auto target = core::parse_target(spec.url, {.allow_http = true, .ports = {0}}); !target) {
+    return tl::unexpected(std::move(target.error()));
+  }
+  if (spec.types.size() > kMaxTypes) {
+    return fail(ErrorCode::kInvalidArgument, "more than 100 event types", "types");
+  }
+  for (const std::string& type : spec.types) {
+    if (provider.event(type) == nullptr) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "provider \"" + provider.name + "\" has no event type \"" + type + "\"", "types",
+                  "see: outrider provider show " + provider.name);
+    }
+  }
+  if (!std::isfinite(spec.rate_per_second) || spec.rate_per_second < 0) {
+    return fail(ErrorCode::kInvalidArgument, "must be 0 (unlimited) or positive",
+                "rate_per_second");
+  }
+  if (spec.max_in_flight < 1 || spec.max_in_flight > kMaxInFlight) {
+    return fail(ErrorCode::kInvalidArgument, "must be 1 to 1024", "max_in_flight");
+  }
+  return check_headers(spec, provider);
+}
+
+Result<ChosenSecret> choose_secret(const core::Provider& provider, const std::string& given) {
+  if (given.empty()) {
+    auto made = crypto::generate_secret(provider.signature.schemes.front());
+    if (!made) return tl::unexpected(std::move(made.error()));
+    return ChosenSecret{.text = std::move(*made), .generated = true};
+  }
+  if (given.size() > kMaxSecretBytes) {
+    return fail(ErrorCode::kInvalidArgument, "longer than 4096 bytes", "secret");
+  }
+  if (auto scheme = core::scheme_for(provider.signature, given); !scheme) {
+    return tl::unexpected(std::move(scheme.error()));
+  }
+  return ChosenSecret{.text = given, .generated = false};
+}
+
+}  // namespace outrider
