@@ -1,0 +1,427 @@
+// The loop's promises: order of timers, wake-ups from other threads, signals, watched files,
+// datagrams, and that nothing is left behind.
+#include "net/loop.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+#include <vector>
+
+namespace outrider::net {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::ElementsAre;
+
+constexpr milliseconds kLongest{20'000};  // no test waits that long unless it fails
+
+// Stops the loop and fails the test when nothing has stopped it before.
+class RunLimit {
+ public:
+  explicit RunLimit(Loop& loop) : loop_(loop) {
+    timer_ = loop.start(kLongest, [&loop] {
+      ADD_FAILURE() << "nothing happened";
+      loop.stop();
+    });
+  }
+  ~RunLimit() { loop_.cancel(timer_); }
+  RunLimit(const RunLimit&) = delete;
+  RunLimit& operator=(const RunLimit&) = delete;
+
+ private:
+  Loop& loop_;
+  Loop::Id timer_;
+};
+
+class TempDir {
+ public:
+  TempDir() {
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "outrider-loop-XXXXXX").string();
+    path_ = mkdtemp(pattern.data());
+  }
+  ~TempDir() { std::filesystem::remove_all(path_); }
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+  [[nodiscard]] std::string file(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+TEST(LoopTimers, fire_in_order_of_time_and_then_of_start) {
+  Loop loop;
+  const RunLimit limit(loop);
+  std::vector<int> fired;
+  loop.start(milliseconds(30), [&] {
+    fired.push_back(4);
+    loop.stop();
+  });
+  loop.start(milliseconds(0), [&] { fired.push_back(1); });
+  loop.start(milliseconds(-5), [&] { fired.push_back(2); });
+  loop.start(milliseconds(10), [&] { fired.push_back(3); });
+  EXPECT_THAT(fired, ElementsAre());
+  loop.run();
+  EXPECT_THAT(fired, ElementsAre(1, 2, 3, 4));
+}
+
+TEST(LoopTimers, a_cancelled_timer_never_fires_even_when_cancelled_by_its_neighbour) {
+  Loop loop;
+  const RunLimit limit(loop);
+  bool fired = false;
+  Loop::Id neighbour = 0;
+  loop.start(milliseconds(0), [&] { loop.cancel(neighbour); });
+  neighbour = loop.start(milliseconds(0), [&] { fired = true; });
+  loop.start(milliseconds(5), [&] { loop.stop(); });
+  loop.cancel(0);
+  loop.cancel(999'999);
+  loop.run();
+  EXPECT_FALSE(fired);
+}
+
+TEST(LoopTimers, one_started_by_a_timer_waits_for_the_next_turn) {
+  Loop loop;
+  const RunLimit limit(loop);
+  std::vector<int> fired;
+  loop.start(milliseconds(0), [&] {
+    fired.push_back(1);
+    loop.start(milliseconds(0), [&] {
+      fired.push_back(3);
+      loop.stop();
+    });
+  });
+  loop.start(milliseconds(0), [&] { fired.push_back(2); });
+  loop.run();
+  EXPECT_THAT(fired, ElementsAre(1, 2, 3));
+}
+
+TEST(LoopTimers, a_chain_of_zero_timers_does_not_starve_other_threads) {
+  Loop loop;
+  const RunLimit limit(loop);
+  std::function<void()> again = [&] { loop.start(milliseconds(0), again); };
+  loop.start(milliseconds(0), again);
+  auto waker = loop.make_waker([&] { loop.stop(); });
+  std::thread other([&] { waker->wake(); });
+  loop.run();
+  other.join();
+}
+
+TEST(LoopTimers, never_fire_early) {
+  Loop loop;
+  const RunLimit limit(loop);
+  const auto begun = std::chrono::steady_clock::now();
+  const core::Instant begun_turn = loop.now();
+  loop.start(milliseconds(50), [&] { loop.stop(); });
+  loop.run();
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, milliseconds(49));
+  EXPECT_GE(loop.now() - begun_turn, milliseconds(49));
+}
+
+TEST(LoopClock, both_clocks_stand_still_within_a_turn) {
+  Loop loop;
+  const RunLimit limit(loop);
+  loop.start(milliseconds(0), [&] {
+    const auto now = loop.now();
+    const auto wall = loop.wall();
+    const auto until = std::chrono::steady_clock::now() + milliseconds(5);
+    while (std::chrono::steady_clock::now() < until) {
+    }
+    EXPECT_EQ(loop.now(), now);
+    EXPECT_EQ(loop.wall(), wall);
+    loop.stop();
+  });
+  loop.run();
+  const auto system =
+      std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+  EXPECT_LT(std::chrono::abs(core::wall_from_ms(system.count()) - loop.wall()), kLongest);
+}
+
+TEST(LoopWaker, wakes_from_many_threads_arrive) {
+  Loop loop;
+  const RunLimit limit(loop);
+  std::atomic<int> given{0};
+  int seen = 0;
+  auto waker = loop.make_waker([&] {
+    seen = given.load();
+    if (seen == 400) loop.stop();
+  });
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 100; ++i) {
+        ++given;
+        waker->wake();
+      }
+    });
+  }
+  loop.run();
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(seen, 400);
+}
+
+TEST(LoopWaker, may_be_dropped_by_its_own_callback) {
+  Loop loop;
+  const RunLimit limit(loop);
+  std::unique_ptr<Loop::Waker> waker;
+  int calls = 0;
+  waker = loop.make_waker([&] {
+    ++calls;
+    waker.reset();
+    loop.start(milliseconds(5), [&] { loop.stop(); });
+  });
+  waker->wake();
+  loop.run();
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(LoopSignal, is_heard_until_the_watch_is_gone) {
+  Loop loop;
+  const RunLimit limit(loop);
+  int heard = 0;
+  auto watch = loop.on_signal(SIGUSR2, [&] {
+    ++heard;
+    loop.stop();
+  });
+  ASSERT_TRUE(watch.has_value());
+  kill(getpid(), SIGUSR2);
+  loop.run();
+  EXPECT_EQ(heard, 1);
+  watch->reset();
+
+  bool other_heard = false;
+  auto other = loop.on_signal(SIGUSR2, [&] {
+    other_heard = true;
+    loop.stop();
+  });
+  kill(getpid(), SIGUSR2);
+  loop.run();
+  EXPECT_TRUE(other_heard);
+  EXPECT_EQ(heard, 1);
+}
+
+TEST(LoopSignal, refuses_one_that_cannot_be_caught) {
+  Loop loop;
+  auto watch = loop.on_signal(SIGKILL, [] {});
+  ASSERT_FALSE(watch.has_value());
+  EXPECT_EQ(watch.error().code, ErrorCode::kInternal);
+}
+
+TEST(LoopSignal, a_broken_pipe_does_not_kill_while_the_loop_runs) {
+  Loop loop;
+  const RunLimit limit(loop);
+  int pipe_ends[2];
+  ASSERT_EQ(pipe(pipe_ends), 0);
+  close(pipe_ends[0]);
+  ssize_t written = 0;
+  loop.start(milliseconds(0), [&] {
+    written = write(pipe_ends[1], "x", 1);
+    loop.stop();
+  });
+  loop.run();
+  EXPECT_EQ(written, -1);
+  close(pipe_ends[1]);
+  sigset_t left;
+  sigpending(&left);
+  EXPECT_EQ(sigismember(&left, SIGPIPE), 0);
+}
+
+TEST(LoopFile, hears_of_writes_by_others_and_of_a_replacement) {
+  const TempDir dir;
+  const std::string path = dir.file("wal");
+  std::ofstream(path) << "one";
+  Loop loop;
+  const RunLimit limit(loop);
+  int heard = 0;
+  auto watch = loop.on_file_change(path, [&] {
+    ++heard;
+    loop.stop();
+  });
+  ASSERT_TRUE(watch.has_value());
+  std::ofstream(path, std::ios::app) << "two";
+  loop.run();
+  EXPECT_GE(heard, 1);
+
+  std::ofstream(dir.file("new")) << "three";
+  std::filesystem::rename(dir.file("new"), path);
+  loop.run();
+  // Whatever the replacement still had to say is through when a write to the new file is heard.
+  loop.start(milliseconds(20), [&] { loop.stop(); });
+  loop.run();
+  const int before = heard;
+  std::ofstream(path, std::ios::app) << "four";
+  loop.run();
+  EXPECT_GT(heard, before);
+}
+
+TEST(LoopFile, a_missing_file_is_an_error_that_names_it) {
+  Loop loop;
+  auto watch = loop.on_file_change("/nonexistent/file", [] {});
+  ASSERT_FALSE(watch.has_value());
+  EXPECT_EQ(watch.error().code, ErrorCode::kIo);
+  EXPECT_EQ(watch.error().where, "/nonexistent/file");
+}
+
+// A client's datagram socket, bound so that it can be answered.
+class Client {
+ public:
+  explicit Client(const std::string& path) : path_(path) {
+    fd_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const sockaddr_un self = address(path);
+    EXPECT_EQ(bind(fd_, reinterpret_cast<const sockaddr*>(&self), sizeof self), 0);
+    const timeval limit{20, 0};
+    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    int size = 1 << 20;
+    setsockopt(fd_, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  }
+  ~Client() {
+    close(fd_);
+    unlink(path_.c_str());
+  }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  [[nodiscard]] ssize_t send(const std::string& to, const std::string& message) const {
+    const sockaddr_un there = address(to);
+    return sendto(fd_, message.data(), message.size(), 0, reinterpret_cast<const sockaddr*>(&there),
+                  sizeof there);
+  }
+  [[nodiscard]] std::string receive() const {
+    std::string buffer(1 << 17, '\0');
+    const ssize_t size = recv(fd_, buffer.data(), buffer.size(), 0);
+    return size < 0 ? "nothing" : buffer.substr(0, static_cast<std::size_t>(size));
+  }
+
+ private:
+  static sockaddr_un address(const std::string& path) {
+    sockaddr_un it{};
+    it.sun_family = AF_UNIX;
+    std::strncpy(it.sun_path, path.c_str(), sizeof it.sun_path - 1);
+    return it;
+  }
+  std::string path_;
+  int fd_ = -1;
+};
+
+TEST(LoopDatagram, is_answered_and_the_file_is_private_and_removed_at_the_end) {
+  const TempDir dir;
+  const std::string path = dir.file("engine.sock");
+  const mode_t before = umask(0);
+  Loop loop;
+  const RunLimit limit(loop);
+  std::vector<std::string> heard;
+  auto watch = loop.on_datagram(path, [&](const std::string& message) {
+    heard.push_back(message);
+    if (heard.size() == 3) loop.stop();
+    return message.empty() ? std::string() : "answer to " + message;
+  });
+  umask(before);
+  ASSERT_TRUE(watch.has_value()) << watch.error().to_string();
+  struct stat file{};
+  ASSERT_EQ(stat(path.c_str(), &file), 0);
+  EXPECT_EQ(file.st_mode & 0777, 0600U);
+
+  const Client client(dir.file("client.sock"));
+  EXPECT_EQ(client.send(path, "one"), 3);
+  EXPECT_EQ(client.send(path, ""), 0);
+  EXPECT_EQ(client.send(path, "three"), 5);
+  loop.run();
+  EXPECT_THAT(heard, ElementsAre("one", "", "three"));
+  EXPECT_EQ(client.receive(), "answer to one");
+  EXPECT_EQ(client.receive(), "answer to three");
+  watch->reset();
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST(LoopDatagram, takes_the_place_of_a_dead_engines_socket_but_not_of_a_file) {
+  const TempDir dir;
+  const std::string path = dir.file("engine.sock");
+  Loop loop;
+  {
+    const Client dead(dir.file("other"));
+    std::filesystem::rename(dir.file("other"), path);
+  }
+  EXPECT_TRUE(loop.on_datagram(path, [](const std::string&) { return ""; }).has_value());
+  EXPECT_FALSE(std::filesystem::exists(path));
+
+  std::ofstream(path) << "precious";
+  auto refused = loop.on_datagram(path, [](const std::string&) { return ""; });
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, ErrorCode::kIo);
+  EXPECT_TRUE(std::filesystem::exists(path));
+}
+
+TEST(LoopDatagram, refuses_a_path_that_is_too_long) {
+  Loop loop;
+  auto watch =
+      loop.on_datagram("/tmp/" + std::string(200, 'x'), [](const std::string&) { return ""; });
+  ASSERT_FALSE(watch.has_value());
+  EXPECT_EQ(watch.error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST(LoopDatagram, drops_one_over_the_limit_and_hears_the_next) {
+  const TempDir dir;
+  const std::string path = dir.file("engine.sock");
+  Loop loop;
+  const RunLimit limit(loop);
+  std::vector<std::size_t> sizes;
+  auto watch = loop.on_datagram(path, [&](const std::string& message) {
+    sizes.push_back(message.size());
+    if (message == "end") loop.stop();
+    return std::string();
+  });
+  ASSERT_TRUE(watch.has_value());
+  const Client client(dir.file("client.sock"));
+  EXPECT_EQ(client.send(path, std::string(64 * 1024 + 1, 'x')), 64 * 1024 + 1);
+  EXPECT_EQ(client.send(path, std::string(64 * 1024, 'x')), 64 * 1024);
+  EXPECT_EQ(client.send(path, "end"), 3);
+  loop.run();
+  EXPECT_THAT(sizes, ElementsAre(64 * 1024, 3));
+}
+
+TEST(LoopDatagram, the_watch_may_be_dropped_by_its_own_callback) {
+  const TempDir dir;
+  const std::string path = dir.file("engine.sock");
+  Loop loop;
+  const RunLimit limit(loop);
+  std::unique_ptr<Loop::Watch> watch;
+  int calls = 0;
+  auto made = loop.on_datagram(path, [&](const std::string&) {
+    ++calls;
+    watch.reset();
+    loop.start(milliseconds(5), [&] { loop.stop(); });
+    return std::string("bye");
+  });
+  ASSERT_TRUE(made.has_value());
+  watch = std::move(*made);
+  const Client client(dir.file("client.sock"));
+  EXPECT_EQ(client.send(path, "one"), 3);
+  EXPECT_EQ(client.send(path, "two"), 3);
+  loop.run();
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(Loop, ends_with_timers_pending) {
+  Loop loop;
+  loop.start(milliseconds(1'000'000), [] { FAIL(); });
+  auto waker = loop.make_waker([] { FAIL(); });
+  waker.reset();
+}
+
+TEST(Loop, a_stop_before_run_ends_it_at_once) {
+  Loop loop;
+  loop.stop();
+  loop.run();
+}
+
+}  // namespace
+}  // namespace outrider::net
