@@ -25,12 +25,16 @@ std::string shown(const std::string& text, const core::Provider* provider, bool 
 }  // namespace
 
 EndpointView DatabaseViews::endpoint(const storage::EndpointRecord& record) const {
+  // Custom headers often carry the receiver's own tokens: their names are shown, their values
+  // never.
+  std::vector<HeaderField> headers = record.spec.headers;
+  for (HeaderField& header : headers) header.value = "********";
   return {.id = ids_.text(IdKind::kEndpoint, record.row),
           .account = record.spec.account,
           .provider = record.spec.provider,
           .url = record.spec.url,
           .types = record.spec.types,
-          .headers = record.spec.headers,
+          .headers = std::move(headers),
           .description = record.spec.description,
           .rate_per_second = record.spec.rate_per_second,
           .max_in_flight = record.spec.max_in_flight,

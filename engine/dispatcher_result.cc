@@ -10,7 +10,8 @@ namespace outrider {
 
 void Dispatcher::finished(Flight flight, net::HttpOutcome outcome) {
   if (stopping_ && outcome.error == ErrorClass::kAborted) {
-    // Cut short by our own stop: nothing is known, nothing is counted. It is sent again, with the same number, after the next start.
+    // Cut short by our own stop: nothing is known, nothing is counted. It is sent again, with the
+    // same number, after the next start.
     release(flight.claim, core::SlotResult::kNeutral);
     check_stopped();
     return;
@@ -72,7 +73,8 @@ void Dispatcher::count_health(Endpoint& endpoint, const core::Verdict& verdict,
     reason = core::record_failure(rule, parts_.clock.wall(), breaker.health);
     if (verdict.kind == core::VerdictKind::kGone) reason = core::DeactivationReason::kGone;
   }
-  mutation.health = storage::HealthUpdate{.health = breaker.health, .epoch = breaker.epoch};
+  mutation.health =
+      storage::HealthUpdate{.health = breaker.health, .epoch = breaker.epoch, .scope = rule.scope};
   if (reason == core::DeactivationReason::kNone || !endpoint.sends) return;
   mutation.deactivate = storage::Deactivation{
       .scope = rule.scope, .pending = rule.pending, .reason = core::describe(reason, rule)};
@@ -92,7 +94,8 @@ void Dispatcher::switch_off(Endpoint& endpoint, const storage::Deactivation& dea
   }
 }
 
-// Durable, or void because an operator activated it in between: from here on the stored state counts.
+// Durable, or void because an operator activated it in between: from here on the stored state
+// counts.
 void Dispatcher::settle_switch_off(const core::Claim& claim,
                                    const storage::Deactivation& deactivation) {
   for (const storage::EndpointRow row : in_scope(claim.endpoint, deactivation.scope)) {

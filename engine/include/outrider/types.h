@@ -103,7 +103,7 @@ struct EndpointView {
   std::string provider;
   std::string url;
   std::vector<std::string> types;
-  std::vector<HeaderField> headers;
+  std::vector<HeaderField> headers;  // values masked: they often carry tokens
   std::string description;
   double rate_per_second = 0;
   std::uint32_t max_in_flight = 32;
