@@ -22,8 +22,8 @@ struct CurlSenderOptions {
   std::uint32_t max_idle_connections = 1024;
 };
 
-// The rules are asked for each address before it is connected to and for each connection before it is used.
-// Errors: kInvalidArgument (the CA file), kInternal.
+// The rules are asked for each address before it is connected to and for each connection before it
+// is used. Errors: kInvalidArgument (the CA file), kInternal.
 [[nodiscard]] Result<std::unique_ptr<HttpSender>> make_curl_sender(Loop& loop, Resolver& resolver,
                                                                    core::AddressRules rules,
                                                                    CurlSenderOptions options);

@@ -30,18 +30,19 @@ struct HttpOutcome {
   bool response_truncated = false;
   std::string peer;  // "192.0.2.1:443", where a connection was made
   core::Duration duration{0};
-  std::string
-      detail;  // what happened, in words, without URL query, secrets or payload; empty when all went well
+  std::string detail;  // what happened, in words, without URL query, secrets or payload; empty when
+                       // all went well
 };
 
 class HttpSender {
  public:
   using Done = std::function<void(HttpOutcome)>;
   virtual ~HttpSender() = default;
-  // Exactly one POST or none goes out; it is never repeated. `done` is called exactly once, later, on the loop's thread,
-  // never inside send().
+  // Exactly one POST or none goes out; it is never repeated. `done` is called exactly once, later,
+  // on the loop's thread, never inside send().
   virtual void send(HttpRequest request, Done done) = 0;
-  // Every request in flight ends at once with kAborted (their `done` is called before this returns).
+  // Every request in flight ends at once with kAborted (their `done` is called before this
+  // returns).
   virtual void abort_all() = 0;
   [[nodiscard]] virtual std::uint32_t in_flight() const = 0;
 };

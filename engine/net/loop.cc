@@ -12,7 +12,6 @@
 #include <uv.h>
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <string>
 #include <unordered_map>
@@ -22,6 +21,7 @@
 #include "net/loop_datagram.h"
 #include "net/sigpipe.h"
 #include "net/uv_handle.h"
+#include "net/wall_clock.h"
 
 namespace outrider::net {
 namespace {
@@ -127,8 +127,7 @@ class Loop::Impl {
     if (!wall_read_ || at != wall_read_at_) {
       wall_read_ = true;
       wall_read_at_ = at;
-      wall_ = core::WallTime(std::chrono::duration_cast<core::Duration>(
-          std::chrono::system_clock::now().time_since_epoch()));
+      wall_ = wall_now();
     }
     return wall_;
   }

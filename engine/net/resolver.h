@@ -1,4 +1,5 @@
-// Names to addresses with c-ares on the loop: no thread per name, and every address is known before anything connects.
+// Names to addresses with c-ares on the loop: no thread per name, and every address is known before
+// anything connects.
 #pragma once
 
 #include <functional>
@@ -30,7 +31,8 @@ class Resolver {
 
   using Done = std::function<void(Result<std::vector<core::Address>>)>;
   using Id = std::uint64_t;
-  // `done` once, later, on the loop's thread; the error says in words why the name does not resolve. IPv4 and IPv6 both.
+  // `done` once, later, on the loop's thread; the error says in words why the name does not
+  // resolve. IPv4 and IPv6 both.
   virtual Id resolve(const std::string& host, Done done) = 0;
   virtual void cancel(Id id) = 0;  // `done` is not called any more
 };
