@@ -1,5 +1,6 @@
-// From a signature rule and an event to the headers of a signed request. Pure: the digests are computed by a function the
-// caller passes in (crypto/mac.h), so this file is templates and nothing else.
+// From a signature rule and an event to the headers of a signed request. Pure: the digests are
+// computed by a function the caller passes in (crypto/mac.h), so this file is templates and nothing
+// else.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +18,10 @@ enum class Algorithm : std::uint8_t { kHmacSha256, kHmacSha512, kHmacSha1, kEd25
 enum class KeyForm : std::uint8_t { kText, kBase64, kHex };
 enum class Encoding : std::uint8_t { kHex, kBase64 };
 
-// A template, parsed and checked once: literal text and variables.
-//   {body} {id} {timestamp} {type} {url} {payload:/json/pointer} {header:name}   in what is signed
-//   {digest}                                                                      in a scheme's value
-//   {id} {timestamp} {type} {signatures}                                          in a header's value
-// `{{` and `}}` are literal braces.
+// A template, parsed and checked once: literal text and variables. `{{` and `}}` are literal braces.
+//   in what is signed:     {body} {id} {timestamp} {type} {url} {payload:/pointer} {header:name}
+//   in a scheme's value:   {digest}
+//   in a header's value:   {id} {timestamp} {type} {signatures}
 class Template {
  public:
   enum class Variable : std::uint8_t {
@@ -40,7 +40,8 @@ class Template {
     Variable variable = Variable::kLiteral;
     std::string text;  // the literal, the pointer or the header's name (lower case)
   };
-  // Errors: kInvalidArgument naming the bad variable. `allowed` lists the variables that make sense here.
+  // `allowed` lists the variables that make sense here. Errors: kInvalidArgument naming the unknown
+  // variable, the unclosed brace, the bad pointer or header name; the hint lists what is known.
   [[nodiscard]] static Result<Template> parse(std::string_view text,
                                               std::span<const Variable> allowed);
   [[nodiscard]] std::span<const Part> parts() const { return parts_; }
@@ -50,8 +51,8 @@ class Template {
   std::vector<Part> parts_;
 };
 
-// One way of signing. A rule may have several (Standard Webhooks: v1 with HMAC, v1a with Ed25519); a secret belongs to the
-// first scheme whose key prefix it has.
+// One way of signing. A rule may have several (Standard Webhooks: v1 with HMAC, v1a with Ed25519);
+// a secret belongs to the first scheme whose key prefix it has.
 struct SignatureScheme {
   Algorithm algorithm = Algorithm::kHmacSha256;
   KeyForm key_form = KeyForm::kText;
@@ -69,7 +70,8 @@ struct HeaderTemplate {
 struct SignatureRule {
   std::vector<SignatureScheme> schemes;
   std::vector<HeaderTemplate> headers;
-  // Set: signatures of all live secrets are joined with it, newest first. Unset: only the newest secret signs.
+  // Set: signatures of all live secrets are joined with it, newest first. Unset: only the newest
+  // secret signs.
   bool joins = false;
   std::string join;
 };
@@ -84,14 +86,16 @@ struct SigningContext {
   std::span<const HeaderField> headers;  // the endpoint's own, for {header:name}
 };
 
-// Decoded key bytes and message in, digest bytes out (Ed25519: key is the 32-byte seed, with or without the public key
-// behind it; the "digest" is the signature).
+// Decoded key bytes and message in, digest bytes out (Ed25519: key is the 32-byte seed, with or
+// without the public key behind it; the "digest" is the signature).
 using DigestFunction = Result<std::string> (*)(Algorithm algorithm, std::string_view key,
                                                std::string_view message);
 
 // The headers to send, in the rule's order. `secrets`: the live ones, newest first; at least one.
-// Errors: kInvalidArgument (a secret does not fit any scheme's key form; never its text), kInvalidPayload (a
-// {payload:} pointer is absent; where = pointer).
+// No value holds a control character, so none can begin a header of its own.
+// Errors: kInvalidArgument (a secret does not fit its scheme's key form, never its text; a signed
+// header is absent; a control character in an id or type), kInvalidPayload (a {payload:} pointer is
+// absent; where = pointer).
 [[nodiscard]] Result<std::vector<HeaderField>> sign(const SignatureRule& rule,
                                                     const SigningContext& context,
                                                     std::span<const std::string> secrets,

@@ -1,6 +1,6 @@
-// Certificates made on the spot: an authority, and what it issues. For receivers that listen with TLS without any set-up,
-// and for tests that need a good, an expired or a wrong certificate. All keys are P-256.
-// Texts are PEM. Times are UTC seconds since 1970, given by the caller. Any thread.
+// Certificates made on the spot: an authority, and what it issues. For receivers that listen with
+// TLS without any set-up, and for tests that need a good, an expired or a wrong certificate. All
+// keys are P-256. Texts are PEM. Times are UTC seconds since 1970, given by the caller. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -34,9 +34,9 @@ struct CertificateAndKey {
 [[nodiscard]] Result<CertificateAndKey> make_certificate_authority(const std::string& name,
                                                                    Validity validity);
 
-// A server certificate for `names`: DNS names (a leading "*." is allowed) and IP addresses, at least one, at most 64.
-// An expired one is a matter of `validity`, one for the wrong host a matter of `names`.
-// Errors: kInvalidArgument (where = the bad name, or "authority"), kInternal.
+// A server certificate for `names`: DNS names (a leading "*." is allowed) and IP addresses, at
+// least one, at most 64. An expired one is a matter of `validity`, one for the wrong host a matter
+// of `names`. Errors: kInvalidArgument (where = the bad name, or "authority"), kInternal.
 [[nodiscard]] Result<CertificateAndKey> issue(const CertificateAndKey& authority,
                                               std::span<const std::string> names,
                                               Validity validity);

@@ -9,7 +9,8 @@
 
 namespace outrider::crypto {
 
-// A core::DigestFunction. Any thread. Errors: kInvalidArgument (an Ed25519 key of the wrong length), kInternal.
+// A core::DigestFunction. Any thread. Errors: kInvalidArgument (an Ed25519 key of the wrong length,
+// or whose public half does not belong to its seed), kInternal.
 [[nodiscard]] Result<std::string> digest(core::Algorithm algorithm, std::string_view key,
                                          std::string_view message);
 

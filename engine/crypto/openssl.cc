@@ -29,12 +29,24 @@ Bio view_of(std::string_view text) noexcept {
   return Bio(BIO_new_mem_buf(start, static_cast<int>(text.size())));
 }
 
-Result<Certificate> read_certificate(BIO* pem, std::string where) {
+Result<std::vector<Certificate>> read_certificates(std::string_view pem, std::string where) {
   ERR_clear_error();
-  Certificate certificate(PEM_read_bio_X509(pem, nullptr, no_passphrase, nullptr));
-  if (certificate) return certificate;
-  return openssl_failure(ErrorCode::kInvalidArgument, "the certificate cannot be read",
-                         std::move(where), "give it as PEM: -----BEGIN CERTIFICATE-----");
+  std::vector<Certificate> certificates;
+  const Bio text = view_of(pem);
+  while (text) {
+    Certificate certificate(PEM_read_bio_X509(text.get(), nullptr, no_passphrase, nullptr));
+    if (!certificate) break;
+    certificates.push_back(std::move(certificate));
+  }
+  // The text's end shows as "no further start line"; anything else is a certificate that is broken.
+  const bool at_end = ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_PEM &&
+                      ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  if (certificates.empty() || !at_end) {
+    return openssl_failure(ErrorCode::kInvalidArgument, "the certificate cannot be read",
+                           std::move(where), "give it as PEM: -----BEGIN CERTIFICATE-----");
+  }
+  ERR_clear_error();
+  return certificates;
 }
 
 Result<Key> read_key(std::string_view pem, std::string where) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "outrider/result.h"
 
@@ -48,9 +49,10 @@ using Certificate = Handle<X509, X509_free>;
 // A read-only view; `text` must outlive it. Null on failure.
 [[nodiscard]] Bio view_of(std::string_view text) noexcept;
 
-// The first certificate and the first private key of a PEM text. Never asks for a passphrase.
-// Errors: kInvalidArgument with the given `where`.
-[[nodiscard]] Result<Certificate> read_certificate(BIO* pem, std::string where);
+// All certificates of a PEM text, at least one, and the first private key. Never asks for a
+// passphrase. Errors: kInvalidArgument with the given `where`.
+[[nodiscard]] Result<std::vector<Certificate>> read_certificates(std::string_view pem,
+                                                                 std::string where);
 [[nodiscard]] Result<Key> read_key(std::string_view pem, std::string where);
 
 }  // namespace outrider::crypto

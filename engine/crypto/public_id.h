@@ -21,7 +21,7 @@ enum class IdKind : std::uint8_t { kEvent, kDelivery, kEndpoint };
 // Immutable; any thread.
 class PublicIds {
  public:
-  static constexpr std::int64_t kMaxRow = std::int64_t{1} << 40;  // 1.1 million million
+  static constexpr std::int64_t kMaxRow = std::int64_t{1} << 40;
   static constexpr std::size_t kMinKeyBytes = 16;
 
   // Requires: at least kMinKeyBytes of key, random, the same for the database's whole life.
