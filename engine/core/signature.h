@@ -18,7 +18,8 @@ enum class Algorithm : std::uint8_t { kHmacSha256, kHmacSha512, kHmacSha1, kEd25
 enum class KeyForm : std::uint8_t { kText, kBase64, kHex };
 enum class Encoding : std::uint8_t { kHex, kBase64 };
 
-// A template, parsed and checked once: literal text and variables. `{{` and `}}` are literal braces.
+// A template, parsed and checked once: literal text and variables. `{{` and `}}` are literal
+// braces.
 //   in what is signed:     {body} {id} {timestamp} {type} {url} {payload:/pointer} {header:name}
 //   in a scheme's value:   {digest}
 //   in a header's value:   {id} {timestamp} {type} {signatures}
