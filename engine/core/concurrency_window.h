@@ -1,5 +1,6 @@
-// How many requests one endpoint may have in flight. A new endpoint starts at 1 and earns one more with each success;
-// after a failure it is back at 1 until a success. So a broken endpoint costs few requests beside those under way.
+// How many requests one endpoint may have in flight. A new endpoint starts at 1 and earns one more
+// with each success; after a failure it is back at 1 until a success. So a broken endpoint costs
+// few requests beside those under way.
 #pragma once
 
 #include <algorithm>

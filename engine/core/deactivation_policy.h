@@ -1,6 +1,6 @@
 // When a failing endpoint is switched off: five failures in a row, or ten within 15 minutes
-// (LossExpress: "five times in a row, or ten times in a 15 minute period of time"), counted to the letter in the order
-// the attempts completed.
+// (LossExpress: "five times in a row, or ten times in a 15 minute period of time"), counted to the
+// letter in the order the attempts completed.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,8 @@ struct Health {
 
 enum class DeactivationReason : std::uint8_t { kNone, kConsecutive, kWindow, kGone };
 
-// A failure that completed at `now` (times do not go back). Returns the reason when the endpoint must be deactivated.
+// A failure that completed at `now` (times do not go back). Returns the reason when the endpoint
+// must be deactivated.
 [[nodiscard]] DeactivationReason record_failure(const DeactivationRule& rule, WallTime now,
                                                 Health& health);
 // Ends the streak; the window slides on (a success does not clear it).

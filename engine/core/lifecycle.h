@@ -1,7 +1,8 @@
-// Which states follow which. The table is the law: storage and dispatcher ask it, nobody writes a state past it.
+// Which states follow which. The table is the law: storage and dispatcher ask it, nobody writes a
+// state past it.
 //
-// `held` is not stored: a pending delivery whose endpoint is not active is held, so deactivating an endpoint with a
-// million waiting deliveries is one small write, and so is releasing them.
+// `held` is not stored: a pending delivery whose endpoint is not active is held, so deactivating an
+// endpoint with a million waiting deliveries is one small write, and so is releasing them.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,8 @@
 
 namespace outrider::core {
 
-// Default: 10, 100, 1000, 10000, 100000 s and 6 attempts (Lender & Spender: "Retrying failed webhooks").
+// Default: 10, 100, 1000, 10000, 100000 s and 6 attempts (Lender & Spender: "Retrying failed
+// webhooks").
 struct RetryPolicy {
   std::vector<Duration> delays =
       default_delays();             // delay n is waited after attempt n; the last one repeats
@@ -21,9 +22,9 @@ struct RetryPolicy {
   static std::vector<Duration> default_delays();
 };
 
-// After attempt number `attempt` (1 is the first) failed at `now`. `retry_after`: what the receiver asked for; negative
-// or absurd values are clamped to [0, longest delay]. `roll` in [0, 1) is the caller's random number, used only with
-// jitter. Nothing: no attempt is left.
+// After attempt number `attempt` (1 is the first) failed at `now`. `retry_after`: what the receiver
+// asked for; negative or absurd values are clamped to [0, longest delay]. `roll` in [0, 1) is the
+// caller's random number, used only with jitter. Nothing: no attempt is left.
 [[nodiscard]] std::optional<WallTime> next_attempt_at(const RetryPolicy& policy,
                                                       std::uint32_t attempt,
                                                       std::optional<Duration> retry_after,

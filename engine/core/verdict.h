@@ -27,8 +27,9 @@ struct Verdict {
   ErrorClass error = ErrorClass::kNone;  // kNone exactly when delivered
 };
 
-// `transport` is kNone when a complete, well-formed answer arrived within the limits; only then does `status` count.
-// 3xx is kRedirect unless the rule lists it; anything else outside the rule is kStatus.
+// `transport` is kNone when a complete, well-formed answer arrived within the limits; only then
+// does `status` count. 3xx is kRedirect unless the rule lists it; anything else outside the rule is
+// kStatus.
 [[nodiscard]] Verdict judge(ErrorClass transport, int status, const SuccessRule& success,
                             const std::vector<int>& gone) noexcept;
 
