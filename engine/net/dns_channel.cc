@@ -37,6 +37,10 @@ struct AddrinfoFree {
   void operator()(ares_addrinfo* info) const noexcept { ares_freeaddrinfo(info); }
 };
 
+struct HostentFree {
+  void operator()(hostent* host) const noexcept { ares_free_hostent(host); }
+};
+
 struct Server {
   core::Address address;
   std::uint16_t port = 53;
@@ -112,18 +116,10 @@ struct Server {
   }
 }
 
-void add_address(const sockaddr* from, std::vector<core::Address>& to) {
+void add_address(bool v6, const void* bytes, std::vector<core::Address>& to) {
   core::Address address;
-  if (from->sa_family == AF_INET) {
-    const auto* v4 = reinterpret_cast<const sockaddr_in*>(from);
-    std::memcpy(address.bytes.data(), &v4->sin_addr, 4);
-  } else if (from->sa_family == AF_INET6) {
-    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(from);
-    address.v6 = true;
-    std::memcpy(address.bytes.data(), &v6->sin6_addr, 16);
-  } else {
-    return;
-  }
+  address.v6 = v6;
+  std::memcpy(address.bytes.data(), bytes, v6 ? 16 : 4);
   if (to.size() < kMaxAddresses && std::find(to.begin(), to.end(), address) == to.end()) {
     to.push_back(address);
   }
@@ -133,7 +129,13 @@ void add_address(const sockaddr* from, std::vector<core::Address>& to) {
   std::vector<core::Address> addresses;
   int ttl_s = 1 << 30;
   for (const ares_addrinfo_node* node = info.nodes; node != nullptr; node = node->ai_next) {
-    add_address(node->ai_addr, addresses);
+    if (node->ai_family == AF_INET) {
+      const auto* v4 = reinterpret_cast<const sockaddr_in*>(node->ai_addr);
+      add_address(false, &v4->sin_addr, addresses);
+    } else if (node->ai_family == AF_INET6) {
+      const auto* v6 = reinterpret_cast<const sockaddr_in6*>(node->ai_addr);
+      add_address(true, &v6->sin6_addr, addresses);
+    }
     ttl_s = std::min(ttl_s, node->ai_ttl);
   }
   for (const ares_addrinfo_cname* name = info.cnames; name != nullptr; name = name->next) {
@@ -159,13 +161,13 @@ class AresChannel final : public DnsChannel {
     static std::once_flag once;
     std::call_once(once, [] { ares_library_init(ARES_LIB_INIT_ALL); });
     ares_options settings{};
-    char from_hosts_then_dns[] = "fb";
     char from_dns[] = "b";
     settings.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES;
     settings.timeout = static_cast<int>(std::max<std::int64_t>(1, options.query_timeout.count()));
     settings.tries = kTries;
     settings.ndomains = 0;
-    settings.lookups = options.servers.empty() ? from_hosts_then_dns : from_dns;
+    settings.lookups = from_dns;
+    uses_hosts_file_ = options.servers.empty();
     settings.sock_state_cb = [](void* self, ares_socket_t fd, int readable, int writable) {
       static_cast<AresChannel*>(self)->watch(fd, readable != 0, writable != 0);
     };
@@ -184,6 +186,10 @@ class AresChannel final : public DnsChannel {
   }
 
   void ask(const std::string& host, AddressFamily family, Done done) override {
+    if (auto known = in_hosts_file(host, family); !known.empty()) {
+      done({std::move(known), core::Duration(0)});
+      return;
+    }
     ares_addrinfo_hints hints{};
     hints.ai_flags = ARES_AI_NOSORT;
     hints.ai_family = family == AddressFamily::kV4 ? AF_INET : AF_INET6;
@@ -204,6 +210,22 @@ class AresChannel final : public DnsChannel {
     AresChannel* channel = nullptr;
     ares_socket_t fd = ARES_SOCKET_BAD;
   };
+
+  [[nodiscard]] std::vector<core::Address> in_hosts_file(const std::string& host,
+                                                         AddressFamily family) const {
+    std::vector<core::Address> addresses;
+    hostent* found = nullptr;
+    const int af = family == AddressFamily::kV4 ? AF_INET : AF_INET6;
+    if (!uses_hosts_file_ ||
+        ares_gethostbyname_file(channel_.get(), host.c_str(), af, &found) != ARES_SUCCESS) {
+      return addresses;
+    }
+    const std::unique_ptr<hostent, HostentFree> entry(found);
+    for (char** address = entry->h_addr_list; *address != nullptr; ++address) {
+      add_address(entry->h_addrtype == AF_INET6, *address, addresses);
+    }
+    return addresses;
+  }
 
   static void answered(void* argument, int status, int /*timeouts*/, ares_addrinfo* found) {
     const std::unique_ptr<Question> question(static_cast<Question*>(argument));
@@ -262,6 +284,7 @@ class AresChannel final : public DnsChannel {
   std::unique_ptr<ares_channeldata, ChannelFree> channel_;
   std::map<ares_socket_t, UvOwned<Poll>> polls_;
   Loop::Id timer_ = 0;
+  bool uses_hosts_file_ = false;
   bool ending_ = false;
 };
 
