@@ -151,7 +151,7 @@ TEST(PublicIds, have_one_spelling) {
            std::string("evt_zzzzzzzzzzzzz"),  // more than 64 bits
            std::string("evt_g000000000000"),  // 2^64
            std::string("evt_ooooooooooooo"),
-           std::string("evt_\0000000000000", 17),
+           "evt_" + std::string(13, '\0'),
        }) {
     EXPECT_FALSE(ids().row(IdKind::kEvent, wrong).has_value()) << wrong;
   }
