@@ -79,12 +79,12 @@ struct SignatureRule {
 
 // What is known of the request when it is signed. Views must outlive the call.
 struct SigningContext {
-  std::string_view body;
-  std::string_view id;
+  std::string_view body = {};
+  std::string_view id = {};
   std::int64_t timestamp_s = 0;  // seconds since 1970
-  std::string_view type;
-  std::string_view url;
-  std::span<const HeaderField> headers;  // the endpoint's own, for {header:name}
+  std::string_view type = {};
+  std::string_view url = {};
+  std::span<const HeaderField> headers = {};  // the endpoint's own, for {header:name}
 };
 
 // Decoded key bytes and message in, digest bytes out (Ed25519: key is the 32-byte seed, with or

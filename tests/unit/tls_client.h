@@ -16,12 +16,12 @@
 namespace outrider::testing {
 
 struct TlsClientOptions {
-  std::string authority_pem;  // empty: nothing is verified
+  std::string authority_pem = {};  // empty: nothing is verified
   std::string host = "localhost";
   bool host_is_address = false;
-  int version = 0;          // TLS1_2_VERSION...; 0: the newest both know
-  std::string protocols;    // ALPN's wire form: "\x02h2"
-  bool any_cipher = false;  // security level 0, for versions and suites that should be refused
+  int version = 0;             // TLS1_2_VERSION...; 0: the newest both know
+  std::string protocols = {};  // ALPN's wire form: "\x02h2"
+  bool any_cipher = false;     // security level 0, for versions and suites that should be refused
 };
 
 class TlsClient {
