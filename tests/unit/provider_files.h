@@ -1,0 +1,79 @@
+// The definitions, schemas and examples of schemas/, for tests: read from the source tree, and
+// changed in one place.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <rapidjson/document.h>
+#include <rapidjson/pointer.h>
+#include <rapidjson/stringbuffer.h>
+#include <rapidjson/writer.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/provider.h"
+
+namespace outrider::test {
+
+inline std::string read_schemas_file(const std::string& path) {
+  std::ifstream file(std::string(OUTRIDER_SOURCE_DIR) + "/schemas/" + path, std::ios::binary);
+  EXPECT_TRUE(file.is_open()) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+inline Result<std::string> read_event_schema(std::string_view relative) {
+  const auto path = (std::filesystem::path("providers") / relative).lexically_normal().string();
+  if (!std::filesystem::exists(std::string(OUTRIDER_SOURCE_DIR) + "/schemas/" + path)) {
+    return fail(ErrorCode::kNotFound, "no schema " + path);
+  }
+  return read_schemas_file(path);
+}
+
+inline core::Lint lint(std::string_view text) {
+  return core::load_provider(text, "p.json", read_event_schema);
+}
+
+inline core::Provider load(const std::string& name) {
+  core::Lint loaded = lint(read_schemas_file("providers/" + name + ".json"));
+  for (const Error& fault : loaded.faults) ADD_FAILURE() << name << ": " << fault.to_string();
+  return loaded.provider.value_or(core::Provider{});
+}
+
+inline std::string example(const std::string& provider, const std::string& type) {
+  return read_schemas_file("examples/" + provider + "/" + type + ".json");
+}
+
+// `json` with the value at `pointer` set to `value` (JSON text), or removed where `value` is empty.
+inline std::string changed(const std::string& json, const std::string& pointer,
+                           const std::string& value) {
+  rapidjson::Document document;
+  document.Parse(json.c_str());
+  EXPECT_FALSE(document.HasParseError());
+  const rapidjson::Pointer place(pointer.c_str());
+  EXPECT_TRUE(place.IsValid()) << pointer;
+  if (value.empty()) {
+    EXPECT_TRUE(place.Erase(document)) << pointer;
+  } else {
+    rapidjson::Document replacement(&document.GetAllocator());
+    replacement.Parse(value.c_str());
+    EXPECT_FALSE(replacement.HasParseError()) << value;
+    place.Set(document, replacement);
+  }
+  rapidjson::StringBuffer buffer;
+  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+  document.Accept(writer);
+  return buffer.GetString();
+}
+
+inline const std::vector<std::string>& provider_names() {
+  static const std::vector<std::string> names = {
+      "credit-app", "github", "lender-spender", "lossexpress", "standard-webhooks", "stripe"};
+  return names;
+}
+
+}  // namespace outrider::test
