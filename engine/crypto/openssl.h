@@ -30,8 +30,6 @@ using Handle = std::unique_ptr<T, Freed<kFree>>;
 using Bio = Handle<BIO, BIO_free>;
 using Key = Handle<EVP_PKEY, EVP_PKEY_free>;
 using DigestContext = Handle<EVP_MD_CTX, EVP_MD_CTX_free>;
-using Mac = Handle<EVP_MAC, EVP_MAC_free>;
-using MacContext = Handle<EVP_MAC_CTX, EVP_MAC_CTX_free>;
 using Certificate = Handle<X509, X509_free>;
 
 [[nodiscard]] inline const unsigned char* bytes_of(std::string_view text) noexcept {
