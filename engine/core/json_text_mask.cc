@@ -32,14 +32,11 @@ struct Pattern {
 };
 
 bool covers(const Pattern& pattern, JsonPath path) {
-  if (pattern.segments.size() > path.size()) return false;
-  for (std::size_t i = 0; i < pattern.segments.size(); ++i) {
-    const std::string& segment = pattern.segments[i];
-    if (segment == "*") continue;
-    const JsonStep& step = path[i];
-    if ((step.in_array ? std::to_string(step.index) : step.key) != segment) return false;
-  }
-  return true;
+  return pattern.segments.size() <= path.size() &&
+         std::equal(pattern.segments.begin(), pattern.segments.end(), path.begin(),
+                    [](const std::string& segment, const JsonStep& step) {
+                      return segment == "*" || names_step(segment, step);
+                    });
 }
 
 std::optional<SensitiveClass> strictest(const std::vector<Pattern>& patterns, JsonPath path) {

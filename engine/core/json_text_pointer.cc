@@ -1,5 +1,6 @@
 // JSON pointers (RFC 6901): `/` before each segment, `~1` for `/` and `~0` for `~` in it. And the
 // scalar at one, which signatures ask for on every attempt: reading stops where it is found.
+#include <algorithm>
 #include <limits>
 #include <optional>
 
@@ -26,18 +27,16 @@ void append_segment(std::string_view key, std::string& out) {
   }
 }
 
-// An array's index has one spelling, so comparing spellings compares indices ("01" and "-" are
-// none).
 bool leads_to(JsonPath path, const std::vector<std::string>& segments) {
-  if (path.size() != segments.size()) return false;
-  for (std::size_t i = path.size(); i-- > 0;) {
-    const JsonStep& step = path[i];
-    if ((step.in_array ? std::to_string(step.index) : step.key) != segments[i]) return false;
-  }
-  return true;
+  return path.size() == segments.size() &&
+         std::equal(segments.rbegin(), segments.rend(), path.rbegin(), names_step);
 }
 
 }  // namespace
+
+bool names_step(std::string_view segment, const JsonStep& step) {
+  return step.in_array ? segment == std::to_string(step.index) : segment == step.key;
+}
 
 std::string json_pointer(JsonPath path) {
   std::string pointer;

@@ -23,6 +23,7 @@
 #include <array>
 #include <limits>
 #include <set>
+#include <type_traits>
 
 #include "core/assert.h"
 
@@ -40,13 +41,22 @@ constexpr JsonRefusal kLoneSurrogate{"lone surrogate",
                                      "escape a character beyond U+FFFF as a pair, or write it raw"};
 constexpr JsonRefusal kTooDeep{"nested too deep", "nest fewer arrays and objects in each other"};
 
+// The end of the string whose opening quote is before `at`: its closing quote, or the text's end.
+std::size_t string_end(std::string_view text, std::size_t at) {
+  for (std::size_t quote = text.find('"', at); quote != std::string_view::npos;
+       quote = text.find('"', quote + 1)) {
+    std::size_t backslashes = 0;
+    while (text[quote - 1 - backslashes] == '\\') ++backslashes;  // the opening quote ends it
+    if (backslashes % 2 == 0) return quote;
+  }
+  return text.size();
+}
+
 std::string numbers_blanked(std::string_view text) {
   std::string blanked(text);
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '"') {
-      for (++i; i < text.size() && text[i] != '"'; ++i) {
-        if (text[i] == '\\') ++i;
-      }
+      i = string_end(text, i + 1);
     } else if (text[i] == '-' || (text[i] >= '0' && text[i] <= '9')) {
       const std::size_t length = number_token(text, i).size();
       if (length == 0) break;  // RapidJSON will stop here and say why
@@ -65,6 +75,10 @@ bool has_surrogate(std::string_view text) {
   }
   return false;
 }
+
+// Paths hold views of the keys: growing a vector of these must move them, not copy.
+using KeySet = std::set<std::string, std::less<>>;
+static_assert(std::is_nothrow_move_constructible_v<KeySet>);
 
 // RapidJSON's handler. The names of its events are RapidJSON's.
 class TokenEvents : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TokenEvents> {
@@ -89,10 +103,10 @@ class TokenEvents : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Token
     const std::string_view raw = spelling(JsonKind::kKey);
     const std::string_view key(characters, length);
     if (has_surrogate(key)) return refuse(kLoneSurrogate);
-    JsonStep& step = path_.back();
-    step.key = key;
-    step.entered = true;
-    if (!keys_.back().emplace(key).second) return refuse(kDuplicateKey);
+    const auto [entry, is_new] = keys_.back().emplace(key);
+    path_.back().key = *entry;  // a set does not move what it holds
+    path_.back().entered = true;
+    if (!is_new) return refuse(kDuplicateKey);
     return visit({JsonKind::kKey, keys_.back().size() == 1, raw, key});
   }
 
@@ -177,7 +191,7 @@ class TokenEvents : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Token
   const JsonVisitor& visit_;
   std::size_t token_end_ = 0;
   std::vector<JsonStep> path_;
-  std::vector<std::set<std::string, std::less<>>> keys_;  // of the objects that are open
+  std::vector<KeySet> keys_;  // of the objects that are open
   JsonRefusal refusal_;
 };
 
@@ -235,6 +249,7 @@ tl::unexpected<Error> explain(const rapidjson::ParseResult& outcome, const Token
 }  // namespace
 
 Result<void> read_json(std::string_view text, const JsonLimits& limits, const JsonVisitor& visit) {
+  OUTRIDER_ASSERT(limits.max_depth >= 0);
   const std::size_t most = std::min(limits.max_bytes, kMostBytes);
   if (text.size() > most) {
     return refuse_payload("larger than " + std::to_string(most) + " bytes", {},

@@ -21,8 +21,11 @@ struct JsonStep {
   bool in_array = false;
   bool entered = false;   // an object's step has no key before its first member and between members
   std::size_t index = 0;  // arrays: of the present element
-  std::string key;        // objects: of the present member, unescaped
+  std::string_view key;   // objects: of the present member, unescaped
 };
+// Does a pointer's segment, unescaped, name the step? An index has one spelling ("01" and "-" do
+// not).
+[[nodiscard]] bool names_step(std::string_view segment, const JsonStep& step);
 // From the root to the value at hand.
 using JsonPath = std::span<const JsonStep>;
 
