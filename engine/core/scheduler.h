@@ -1,16 +1,17 @@
 // What to send next.
 //
-// One lane per endpoint holds a bounded window of that endpoint's earliest due work; the rest stays on disk, so ten
-// million waiting deliveries cost no memory. The disk is the truth: a lane is filled by reading the endpoint's earliest
-// rows and offering them, as often as one likes; what is known or claimed is recognised and skipped. A lane that does not
-// hold everything says so, and asks for more when it runs low.
+// One lane per endpoint holds a bounded window of that endpoint's earliest due work; the rest stays
+// on disk, so ten million waiting deliveries cost no memory. The disk is the truth: a lane is
+// filled by reading the endpoint's earliest rows and offering them, as often as one likes; what is
+// known or claimed is recognised and skipped. A lane that does not hold everything says so, and
+// asks for more when it runs low.
 //
-// Ordering keys are not seen here: storage makes only the head of each (endpoint, key) queue due, so order survives a
-// crash without any memory of it.
+// Ordering keys are not seen here: storage makes only the head of each (endpoint, key) queue due,
+// so order survives a crash without any memory of it.
 //
-// Fairness: lanes with ready work take turns, one delivery a turn. Each lane has its concurrency window and its rate.
-// Endpoints that are not proven (new, or failed last) share at most half of all slots, so that any number of
-// hanging endpoints cannot starve the healthy ones.
+// Fairness: lanes with ready work take turns, one delivery a turn. Each lane has its concurrency
+// window and its rate. Endpoints that are not proven (new, or failed last) share at most half of
+// all slots, so that any number of hanging endpoints cannot starve the healthy ones.
 //
 // Deterministic: the same calls give the same answers. No clock, no I/O. One thread.
 #pragma once
@@ -65,36 +66,43 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // Adds the lane or changes its limits. A new lane is inactive and empty, and believes there is more on disk.
+  // Adds the lane or changes its limits. A new lane is inactive and empty, and believes there is
+  // more on disk.
   void set_lane(EndpointKey endpoint, LaneLimits limits);
   void remove_lane(EndpointKey endpoint);  // claims in flight may still be released
-  // An inactive lane hands out nothing and drops its window; activating it makes it ask for a refill.
+  // An inactive lane hands out nothing and drops its window; activating it makes it ask for a
+  // refill.
   void set_active(EndpointKey endpoint, bool active, Instant now);
   [[nodiscard]] bool active(EndpointKey endpoint) const;
 
-  // Offers an endpoint's earliest rows, ordered by (next_at_ms, delivery). `complete`: there are no others on disk.
-  // Replaces the lane's unclaimed window; rows that are claimed are skipped. Unknown or inactive lane: ignored.
+  // Offers an endpoint's earliest rows, ordered by (next_at_ms, delivery). `complete`: there are no
+  // others on disk. Replaces the lane's unclaimed window; rows that are claimed are skipped.
+  // Unknown or inactive lane: ignored.
   void refill(EndpointKey endpoint, std::span<const DueItem> rows, bool complete);
-  // One row that has just become durable (own publish, retry). Kept only if the lane holds everything before it;
-  // otherwise the lane remembers that there is more on disk.
+  // One row that has just become durable (own publish, retry). Kept only if the lane holds
+  // everything before it; otherwise the lane remembers that there is more on disk.
   void add(EndpointKey endpoint, const DueItem& row);
   // There may be rows on disk the lane does not know.
   void mark_incomplete(EndpointKey endpoint);
   // The delivery was ended or moved by somebody else; if it waits in the window it is dropped.
   void drop(EndpointKey endpoint, DeliveryKey delivery);
 
-  // Lanes that are active, run low and believe there is more on disk; each is named once until refill() is called for
-  // it. At most `max`. How many rows to read for a lane: rows_wanted().
+  // Lanes that are active, run low and believe there is more on disk; each is named once until
+  // refill() is called for it, so every lane named must be answered, whatever became of it
+  // meanwhile. What happens to the lane between the naming and the answer is remembered: rows read
+  // before a release or an add() do not undo it. At most `max`. How many rows to read for a lane:
+  // rows_wanted().
   [[nodiscard]] std::vector<EndpointKey> take_refills(std::size_t max);
   [[nodiscard]] std::size_t rows_wanted(EndpointKey endpoint) const;  // window + claimed
 
   // Claims what may be sent now, fairly, at most `max`. Each claim holds a slot until release().
   [[nodiscard]] std::vector<Claim> take_ready(Instant now, std::size_t max);
-  // The attempt's outcome is durable (or the claim is given up): frees the slot.
+  // The attempt's outcome is durable (or the claim is given up, its row left on disk: kNeutral):
+  // frees the slot.
   void release(EndpointKey endpoint, DeliveryKey delivery, SlotResult result);
 
-  // The earliest moment at which take_ready() could give something that it does not give now; nothing: only an event
-  // (refill, release, activation) can.
+  // The earliest moment at which take_ready() could give something that it does not give now;
+  // nothing: only an event (refill, release, activation) can.
   [[nodiscard]] std::optional<Instant> next_wake(Instant now) const;
 
   [[nodiscard]] std::uint32_t in_flight() const noexcept;

@@ -1,5 +1,6 @@
-// Where a request may go: rules for URLs and for addresses. The URL's spelling is held to one strict grammar, so that no
-// two parsers can read it differently; then addresses are judged, not spellings.
+// Where a request may go: rules for URLs and for addresses. The URL's spelling is held to one
+// strict grammar, so that no two parsers can read it differently; then addresses are judged, not
+// spellings.
 #pragma once
 
 #include <array>
@@ -28,10 +29,11 @@ struct Target {
   bool host_is_address = false;
 };
 
-// Accepts scheme "https" (or "http" where allowed), a host that is an LDH name (IDN only as punycode; the last label
-// not all digits), a canonical dotted IPv4 or a bracketed IPv6 without zone; an optional decimal port without leading
-// zeros; path and query of printable ASCII. Refuses, naming the fault: userinfo, fragments, backslashes, whitespace and
-// control characters, non-ASCII, percent in the host, other spellings of addresses (127.1, 0x7f000001, 2130706433), empty or
+// Accepts scheme "https" (or "http" where allowed), a host that is an LDH name (IDN only as
+// punycode; the last label not all digits), a canonical dotted IPv4 or a bracketed IPv6 without
+// zone; an optional decimal port without leading zeros; path and query of printable ASCII. Refuses,
+// naming the fault: userinfo, fragments, backslashes, whitespace and control characters, non-ASCII,
+// percent in the host, other spellings of addresses (127.1, 0x7f000001, 2130706433), empty or
 // overlong labels, port 0 or one not allowed, more than 2048 bytes.
 [[nodiscard]] Result<Target> parse_target(std::string_view url, const UrlRules& rules);
 
@@ -46,13 +48,14 @@ struct Address {
 
 class AddressRules {
  public:
-  // `allow_nets`: CIDRs ("127.0.0.0/8", "::1/128") that are allowed although special; `own`: this host's interface
-  // addresses, refused unless an allow net contains them. Errors: kInvalidArgument naming the CIDR.
+  // `allow_nets`: CIDRs ("127.0.0.0/8", "::1/128") that are allowed although special; `own`: this
+  // host's interface addresses, refused unless an allow net contains them. Errors: kInvalidArgument
+  // naming the CIDR.
   [[nodiscard]] static Result<AddressRules> make(const std::vector<std::string>& allow_nets,
                                                  std::vector<Address> own);
-  // Nothing when allowed; otherwise why not ("loopback", "private", "link-local", "cloud metadata", …).
-  // IPv4-mapped, -compatible, NAT64, 6to4 and Teredo addresses are judged as special, whatever they carry, except that an
-  // allow net may name them (a mapped one is unmapped first).
+  // Nothing when allowed; otherwise why not ("loopback", "private", "cloud metadata").
+  // IPv4-mapped, -compatible, NAT64, 6to4 and Teredo addresses are judged as special, whatever
+  // they carry, except that an allow net may name them (a mapped one is unmapped first).
   [[nodiscard]] std::optional<std::string_view> refuses(const Address& address) const;
 
  private:
