@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <ctime>
 #include <fstream>
+#include <ostream>
 #include <thread>
 
 #include "crypto/tls_session.h"
@@ -153,6 +154,9 @@ const Program kPrograms[] = {
      "\"/\","
      " false, $context); echo $text; exit($text === false ? 1 : 0);'"},
 };
+
+// What GoogleTest prints of a parameter.
+void PrintTo(const Program& program, std::ostream* out) { *out << program.name; }
 
 class OtherPeoplesTls : public testing::TestWithParam<Program> {};
 
