@@ -32,6 +32,8 @@ TEST(JsonText, compact_removes_whitespace_and_nothing_else) {
                       BodyMode::kCompact),
             R"({"b":1.50,"0":["\/ \u0041\" ",-0,1E+05],"\u005f_proto__":{},"n":[],)"
             R"("t":[true,null,false]})");
+  EXPECT_EQ(canonical(R"([ "\\" , 1e400 , "\\\"" , 1e400 ])", BodyMode::kCompact),
+            R"(["\\",1e400,"\\\"",1e400])");
   for (const char* token : {"1e400", "-1E-999", "0e400", "0.10", "-0.0", "100000000000000000000000",
                             "1.7976931348623157e308"}) {
     EXPECT_EQ(canonical(std::string("[ ") + token + " ]", BodyMode::kCompact),
