@@ -78,8 +78,6 @@ void on_file_event(uv_fs_event_t* event, const char* /*name*/, int events, int /
   file.callback();
 }
 
-[[nodiscard]] std::uint64_t monotonic_ms() { return uv_hrtime() / 1'000'000; }
-
 [[nodiscard]] core::Instant instant_from(std::uint64_t ms) {
   return core::Instant(core::Duration(static_cast<std::int64_t>(ms)));
 }
@@ -132,11 +130,13 @@ class Loop::Impl {
     return wall_;
   }
 
-  // Counted from the real now, not from the turn's: a turn that took long must not shorten
-  // anybody's time limit.
+  // Counted from the real now, rounded up, not from the turn's: a turn that took long must not
+  // shorten anybody's time limit.
   Timers::Id start(core::Duration after, std::function<void()> callback) {
     const auto wait = static_cast<std::uint64_t>(std::max<std::int64_t>(0, after.count()));
-    const Key key{monotonic_ms() + wait, ++last_id_};
+    const std::uint64_t now_ns = uv_hrtime();
+    const std::uint64_t due_ms = (now_ns + (wait > 0 ? 999'999 : 0)) / 1'000'000 + wait;
+    const Key key{due_ms, ++last_id_};
     const bool is_first = timers_.empty() || key < timers_.begin()->first;
     timers_.emplace(key, std::move(callback));
     due_.emplace(key.id, key.due_ms);

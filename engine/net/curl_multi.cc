@@ -1,0 +1,191 @@
+// libcurl's socket interface on libuv.
+//
+// A poll stays registered when libcurl loses interest in a socket between two requests: the next
+// request on the same connection wants the same readability again, and two epoll_ctl calls a
+// request are a sixth of what a request costs. Such a parked poll is ended as soon as it says
+// anything (the peer closed, or speaks without being asked).
+//
+// What must hold:
+// - never park a poll that waits for writability: the descriptor of a connection attempt that
+// failed may be closed and
+//   reused at once, and libuv aborts on an event of a descriptor it does not know;
+// - end the poll before its descriptor is closed (close_socket);
+// - no call into libcurl from its own callbacks: a zero time-out becomes a zero timer;
+// - after every action ask for finished transfers, whatever the action's result.
+#include "net/curl_multi.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "core/assert.h"
+#include "net/sigpipe.h"
+
+namespace outrider::net {
+
+struct CurlMulti::Poll {
+  uv_poll_t uv{};
+  CurlMulti* multi = nullptr;
+  curl_socket_t fd = CURL_SOCKET_BAD;
+};
+
+struct CurlMulti::Timer {
+  uv_timer_t uv{};
+  CurlMulti* multi = nullptr;
+};
+
+struct CurlMulti::Socket {
+  UvOwned<Poll> poll;
+  int events = 0;       // what the poll waits for
+  bool parked = false;  // libcurl has lost interest
+  bool open = false;
+  std::string ends;  // key in connections_, once known
+};
+
+CurlMulti::CurlMulti(Loop& loop, std::uint32_t max_connections, Finished finished)
+    : loop_(loop), finished_(std::move(finished)), multi_(curl_multi_init()) {
+  OUTRIDER_ASSERT(multi_ != nullptr);
+  auto timer = std::make_unique<Timer>();
+  timer->multi = this;
+  OUTRIDER_ASSERT(uv_timer_init(loop.raw(), &timer->uv) == 0);
+  timer_ = own_uv(std::move(timer));
+  set_option(multi_.get(), CURLMOPT_SOCKETFUNCTION, &CurlMulti::on_socket);
+  set_option(multi_.get(), CURLMOPT_SOCKETDATA, this);
+  set_option(multi_.get(), CURLMOPT_TIMERFUNCTION, &CurlMulti::on_timer);
+  set_option(multi_.get(), CURLMOPT_TIMERDATA, this);
+  set_option(multi_.get(), CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
+  set_option(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(max_connections));
+}
+
+CurlMulti::~CurlMulti() {
+  const SigpipeBlock no_sigpipe;  // closing TLS connections writes to them
+  multi_.reset();                 // closes the connections through close_socket()
+  OUTRIDER_ASSERT(open_sockets_ == 0);
+  OUTRIDER_ASSERT(connections_.empty());
+}
+
+void CurlMulti::add(CURL* easy) {
+  const CURLMcode code = curl_multi_add_handle(multi_.get(), easy);
+  OUTRIDER_ASSERT(code == CURLM_OK);
+}
+
+void CurlMulti::remove(CURL* easy) {
+  const CURLMcode code = curl_multi_remove_handle(multi_.get(), easy);
+  OUTRIDER_ASSERT(code == CURLM_OK);
+}
+
+CurlMulti::Socket& CurlMulti::socket(curl_socket_t fd) {
+  OUTRIDER_ASSERT(fd >= 0);
+  const auto index = static_cast<std::size_t>(fd);
+  if (index >= sockets_.size()) sockets_.resize(index + 64);
+  return sockets_[index];
+}
+
+void CurlMulti::opened(curl_socket_t fd) {
+  Socket& it = socket(fd);
+  OUTRIDER_ASSERT(!it.open && !it.poll);
+  it.open = true;
+  ++open_sockets_;
+}
+
+int CurlMulti::close_socket(void* multi, curl_socket_t fd) noexcept {
+  auto& self = *static_cast<CurlMulti*>(multi);
+  Socket& it = self.socket(fd);
+  OUTRIDER_ASSERT(it.open);
+  if (!it.ends.empty()) self.connections_.erase(it.ends);
+  it = Socket{};
+  --self.open_sockets_;
+  return ::close(fd);
+}
+
+void CurlMulti::name_connection(curl_socket_t fd, std::string ends) {
+  Socket& it = socket(fd);
+  OUTRIDER_ASSERT(it.open && it.ends.empty());
+  const bool is_new = connections_.emplace(ends, fd).second;
+  OUTRIDER_ASSERT(is_new);
+  it.ends = std::move(ends);
+}
+
+std::optional<curl_socket_t> CurlMulti::connection(const std::string& ends) const {
+  const auto found = connections_.find(ends);
+  if (found == connections_.end()) return std::nullopt;
+  return found->second;
+}
+
+int CurlMulti::on_socket(CURL* /*easy*/, curl_socket_t fd, int what, void* self,
+                         void* /*slot*/) noexcept {
+  static_cast<CurlMulti*>(self)->watch(fd, what);
+  return 0;
+}
+
+void CurlMulti::watch(curl_socket_t fd, int what) {
+  Socket& it = socket(fd);
+  if (what == CURL_POLL_REMOVE) {
+    if (it.events == UV_READABLE) {
+      it.parked = true;
+    } else {
+      it.poll.reset();
+      it.events = 0;
+    }
+    return;
+  }
+  it.parked = false;
+  const int events = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
+                     ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
+  if (it.poll && it.events == events) return;
+  if (!it.poll) {
+    auto poll = std::make_unique<Poll>();
+    poll->multi = this;
+    poll->fd = fd;
+    OUTRIDER_ASSERT(uv_poll_init(loop_.raw(), &poll->uv, fd) == 0);
+    it.poll = own_uv(std::move(poll));
+  }
+  it.events = events;
+  const int failed = uv_poll_start(&it.poll->uv, events, [](uv_poll_t* uv, int status, int ready) {
+    const auto& poll = from_uv<Poll>(uv);
+    Socket& ready_socket = poll.multi->socket(poll.fd);
+    if (ready_socket.parked) {
+      ready_socket.poll.reset();
+      ready_socket.events = 0;
+      ready_socket.parked = false;
+      return;
+    }
+    const int mask = status < 0 ? CURL_CSELECT_ERR
+                                : ((ready & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0) |
+                                      ((ready & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0);
+    poll.multi->act(poll.fd, mask);
+  });
+  OUTRIDER_ASSERT(failed == 0);
+}
+
+int CurlMulti::on_timer(CURLM* /*multi*/, long timeout_ms, void* self) noexcept {
+  Timer& timer = *static_cast<CurlMulti*>(self)->timer_;
+  if (timeout_ms < 0) {
+    uv_timer_stop(&timer.uv);
+    return 0;
+  }
+  return uv_timer_start(
+      &timer.uv, [](uv_timer_t* uv) { from_uv<Timer>(uv).multi->act(CURL_SOCKET_TIMEOUT, 0); },
+      static_cast<std::uint64_t>(timeout_ms), 0);
+}
+
+void CurlMulti::act(curl_socket_t fd, int events) {
+  int running = 0;
+  curl_multi_socket_action(multi_.get(), fd, events, &running);
+  drain();
+}
+
+// One at a time: what is done about one finished transfer may remove others that are about to be
+// reported.
+void CurlMulti::drain() {
+  int left = 0;
+  while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    CURL* const easy = message->easy_handle;
+    const CURLcode result = message->data.result;
+    remove(easy);  // invalidates `message`
+    finished_(easy, result);
+  }
+}
+
+}  // namespace outrider::net

@@ -1,0 +1,69 @@
+// One curl multi handle on the loop: its sockets as polls, its timer as a timer, its finished
+// transfers as calls.
+//
+// It owns every socket libcurl uses, through libcurl's open and close callbacks, and knows each
+// connection by its two ends, because at the moment that matters (just before a request goes out on
+// a kept connection) libcurl tells the ends but not the socket.
+#pragma once
+
+#include <curl/curl.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "net/curl_handle.h"
+#include "net/loop.h"
+#include "net/uv_handle.h"
+
+namespace outrider::net {
+
+class CurlMulti {
+ public:
+  // Called outside libcurl, with the handle already removed: it may add, remove and start anything,
+  // but not destroy this.
+  using Finished = std::function<void(CURL* easy, CURLcode result)>;
+
+  CurlMulti(Loop& loop, std::uint32_t max_connections, Finished finished);
+  ~CurlMulti();
+  CurlMulti(const CurlMulti&) = delete;
+  CurlMulti& operator=(const CurlMulti&) = delete;
+
+  // Not from inside a callback of libcurl.
+  void add(CURL* easy);
+  void remove(CURL* easy);
+
+  // For the transfers' callbacks. `ends` names a connection; see connection_ends().
+  void opened(curl_socket_t socket);
+  static int close_socket(void* multi, curl_socket_t socket) noexcept;  // CLOSESOCKETFUNCTION
+  void name_connection(curl_socket_t socket, std::string ends);
+  [[nodiscard]] std::optional<curl_socket_t> connection(const std::string& ends) const;
+
+  [[nodiscard]] std::uint32_t open_sockets() const noexcept { return open_sockets_; }
+
+ private:
+  struct Poll;
+  struct Timer;
+  struct Socket;
+
+  static int on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* slot) noexcept;
+  static int on_timer(CURLM* multi, long timeout_ms, void* self) noexcept;
+  void watch(curl_socket_t fd, int what);
+  void act(curl_socket_t fd, int events);
+  void drain();
+  [[nodiscard]] Socket& socket(curl_socket_t fd);
+
+  Loop& loop_;
+  Finished finished_;
+  std::vector<Socket> sockets_;  // by descriptor
+  std::unordered_map<std::string, curl_socket_t> connections_;
+  std::uint32_t open_sockets_ = 0;
+  UvOwned<Timer> timer_;
+  std::unique_ptr<CURLM, CurlMultiClose> multi_;
+};
+
+}  // namespace outrider::net

@@ -1,0 +1,268 @@
+// The sender: a request's way from its name to its outcome.
+//
+//     send() -> resolve the name -> vet the addresses -> a transfer on the multi -> outcome -> done
+//
+// One deadline runs over all of it. It is ours and not libcurl's, because it begins before libcurl
+// has heard of the request. A `done` is never called inside send() and never inside a callback of
+// libcurl, so it may send again.
+//
+// The addresses are pinned for the transfer, so that what connects is what was vetted: libcurl
+// resolves nothing itself.
+#include "net/curl_sender.h"
+
+#include <curl/curl.h>
+#include <uv.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "core/assert.h"
+#include "net/ca_bundle.h"
+#include "net/curl_multi.h"
+#include "net/curl_transfer.h"
+#include "net/sigpipe.h"
+
+namespace outrider::net {
+namespace {
+
+constexpr std::size_t kMaxIdleTransfers = 256;
+
+[[nodiscard]] long seconds_at_least_one(core::Duration duration) {
+  return static_cast<long>(std::max<std::int64_t>(1, (duration.count() + 999) / 1000));
+}
+
+// A line break in a header would let its value write headers of its own.
+[[nodiscard]] bool is_sendable(const HeaderField& field) {
+  const auto is_token = [](char c) {
+    return c > ' ' && c < 0x7f &&
+           std::string_view("\"(),/:;<=>?@[\\]{}").find(c) == std::string_view::npos;
+  };
+  const auto is_text = [](char c) { return c == '\t' || (c >= ' ' && c != 0x7f) || c < 0; };
+  return !field.name.empty() && std::all_of(field.name.begin(), field.name.end(), is_token) &&
+         std::all_of(field.value.begin(), field.value.end(), is_text);
+}
+
+[[nodiscard]] HttpOutcome failed(ErrorClass error, std::string detail) {
+  HttpOutcome outcome;
+  outcome.error = error;
+  outcome.detail = std::move(detail);
+  return outcome;
+}
+
+class CurlSender final : public HttpSender {
+ public:
+  CurlSender(Loop& loop, Resolver& resolver, TransferSettings settings, CaBundle trusted,
+             std::uint32_t max_connections)
+      : loop_(loop),
+        resolver_(resolver),
+        trusted_(std::move(trusted)),
+        settings_(std::move(settings)),
+        multi_(loop, max_connections, [this](CURL* easy, CURLcode result) {
+          transferred(CurlTransfer::of(easy), result);
+        }) {}
+
+  ~CurlSender() override {
+    const SigpipeBlock no_sigpipe;  // closing TLS connections writes to them
+    for (auto& [id, exchange] : exchanges_) release(exchange);
+    exchanges_.clear();
+    idle_.clear();
+  }
+  CurlSender(const CurlSender&) = delete;
+  CurlSender& operator=(const CurlSender&) = delete;
+
+  void send(HttpRequest request, Done done) override {
+    const std::uint64_t id = ++last_id_;
+    Exchange& exchange = exchanges_[id];
+    exchange.begun_ns = uv_hrtime();
+    exchange.done = std::move(done);
+    exchange.request = std::move(request);
+    if (!std::all_of(exchange.request.headers.begin(), exchange.request.headers.end(),
+                     is_sendable)) {
+      finish_later(id, failed(ErrorClass::kAborted, "a header field of the request is not HTTP"));
+      return;
+    }
+    exchange.deadline = loop_.start(exchange.request.timeout, [this, id] { out_of_time(id); });
+    const core::Target& target = exchange.request.target;
+    if (target.host_is_address) {
+      const auto address = core::parse_address(target.host);
+      OUTRIDER_ASSERT(address.has_value());
+      connect(id, exchange, {*address});
+    } else if (const auto* known = resolver_.cached(target.host)) {
+      connect(id, exchange, *known);
+    } else {
+      exchange.question = resolver_.resolve(
+          target.host,
+          [this, id](Result<std::vector<core::Address>> found) { resolved(id, std::move(found)); });
+    }
+  }
+
+  void abort_all() override {
+    const SigpipeBlock no_sigpipe;   // may be called while the loop does not run
+    std::vector<std::uint64_t> ids;  // those a `done` starts meanwhile are not meant
+    ids.reserve(exchanges_.size());
+    for (const auto& [id, exchange] : exchanges_) ids.push_back(id);
+    for (const std::uint64_t id : ids) {
+      if (exchanges_.contains(id)) {
+        finish(id, failed(ErrorClass::kAborted, "given up: the sender is stopping"));
+      }
+    }
+  }
+
+  [[nodiscard]] std::uint32_t in_flight() const override {
+    return static_cast<std::uint32_t>(exchanges_.size());
+  }
+
+ private:
+  struct Exchange {
+    HttpRequest request;  // until the transfer has it
+    Done done;
+    std::uint64_t begun_ns = 0;
+    Loop::Id deadline = 0;
+    Loop::Id later = 0;         // set: its outcome is known and waits for the next turn
+    Resolver::Id question = 0;  // set: its name is being resolved
+    std::unique_ptr<CurlTransfer> transfer;  // set: libcurl has it
+  };
+
+  void resolved(std::uint64_t id, Result<std::vector<core::Address>> found) {
+    Exchange& exchange = exchanges_.at(id);
+    exchange.question = 0;
+    if (!found) {
+      finish(id, failed(ErrorClass::kDns, found.error().message));
+      return;
+    }
+    connect(id, exchange, *found);
+  }
+
+  // Only addresses the rules allow are connected to; with none, nothing is.
+  void connect(std::uint64_t id, Exchange& exchange, const std::vector<core::Address>& addresses) {
+    std::vector<core::Address> allowed;
+    std::string_view refusal;
+    for (const core::Address& address : addresses) {
+      if (const auto refused = settings_.rules.refuses(address)) {
+        refusal = refused.value();
+      } else {
+        allowed.push_back(address);
+      }
+    }
+    const bool by_name = !exchange.request.target.host_is_address;
+    if (allowed.empty()) {
+      finish_later(id, failed(ErrorClass::kBlocked,
+                              std::string(by_name ? "the name resolves to a refused address: "
+                                                  : "the target is a refused address: ") +
+                                  std::string(refusal)));
+      return;
+    }
+    if (!by_name) allowed.clear();
+    exchange.transfer = take_transfer();
+    exchange.transfer->start(id, std::move(exchange.request), allowed);
+  }
+
+  void transferred(CurlTransfer& transfer, CURLcode result) {
+    if (transfer.may_start_fresh()) {
+      transfer.start_fresh();
+      return;
+    }
+    auto& exchange = exchanges_.at(transfer.exchange());
+    OUTRIDER_ASSERT(exchange.transfer.get() == &transfer);
+    const std::uint64_t id = transfer.exchange();
+    HttpOutcome outcome = transfer.outcome(result, loop_.wall());
+    put_back(std::move(exchange.transfer));
+    finish(id, std::move(outcome));
+  }
+
+  void out_of_time(std::uint64_t id) {
+    Exchange& exchange = exchanges_.at(id);
+    exchange.deadline = 0;
+    if (exchange.later != 0) return;  // it is over, and about to be told
+    if (exchange.transfer) {
+      exchange.transfer->stop();
+      HttpOutcome outcome = exchange.transfer->outcome(CURLE_OPERATION_TIMEDOUT, loop_.wall());
+      put_back(std::move(exchange.transfer));
+      finish(id, std::move(outcome));
+      return;
+    }
+    finish(id, failed(ErrorClass::kTimeout, "the name was not resolved within " +
+                                                std::to_string(exchange.request.timeout.count()) +
+                                                " ms"));
+  }
+
+  void finish_later(std::uint64_t id, HttpOutcome outcome) {
+    exchanges_.at(id).later = loop_.start(
+        core::Duration(0),
+        [this, id, told = std::move(outcome)]() mutable { finish(id, std::move(told)); });
+  }
+
+  void finish(std::uint64_t id, HttpOutcome outcome) {
+    const auto found = exchanges_.find(id);
+    OUTRIDER_ASSERT(found != exchanges_.end());
+    release(found->second);
+    outcome.duration = core::Duration(
+        static_cast<std::int64_t>((uv_hrtime() - found->second.begun_ns) / 1'000'000));
+    const Done done = std::move(found->second.done);
+    exchanges_.erase(found);
+    done(std::move(outcome));
+  }
+
+  // Ends whatever is under way for it.
+  void release(Exchange& exchange) {
+    loop_.cancel(exchange.deadline);
+    loop_.cancel(exchange.later);
+    if (exchange.question != 0) resolver_.cancel(exchange.question);
+    if (exchange.transfer) {
+      exchange.transfer->stop();
+      put_back(std::move(exchange.transfer));
+    }
+  }
+
+  [[nodiscard]] std::unique_ptr<CurlTransfer> take_transfer() {
+    if (idle_.empty()) return std::make_unique<CurlTransfer>(settings_, multi_);
+    auto transfer = std::move(idle_.back());
+    idle_.pop_back();
+    return transfer;
+  }
+
+  void put_back(std::unique_ptr<CurlTransfer> transfer) {
+    transfer->clear();
+    if (idle_.size() < kMaxIdleTransfers) idle_.push_back(std::move(transfer));
+  }
+
+  Loop& loop_;
+  Resolver& resolver_;
+  CaBundle trusted_;
+  TransferSettings settings_;
+  CurlMulti multi_;
+  std::vector<std::unique_ptr<CurlTransfer>> idle_;
+  std::map<std::uint64_t, Exchange> exchanges_;
+  std::uint64_t last_id_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HttpSender>> make_curl_sender(Loop& loop, Resolver& resolver,
+                                                     core::AddressRules rules,
+                                                     CurlSenderOptions options) {
+  static std::once_flag once;
+  static CURLcode global = CURLE_OK;
+  std::call_once(once, [] { global = curl_global_init(CURL_GLOBAL_DEFAULT); });
+  if (global != CURLE_OK) {
+    return fail(ErrorCode::kInternal,
+                std::string("cannot start libcurl: ") + curl_easy_strerror(global));
+  }
+  auto trusted = make_ca_bundle(options.ca_file);
+  if (!trusted) return tl::unexpected(trusted.error());
+  TransferSettings settings{
+      .rules = std::move(rules),
+      .user_agent = std::move(options.user_agent),
+      .ca_file = trusted->path,
+      .connect_timeout = options.connect_timeout,
+      .idle_connection_max_s = seconds_at_least_one(options.idle_connection_max),
+      .connection_lifetime_max_s = seconds_at_least_one(options.connection_lifetime_max),
+  };
+  return std::make_unique<CurlSender>(loop, resolver, std::move(settings), std::move(*trusted),
+                                      std::max(1U, options.max_idle_connections));
+}
+
+}  // namespace outrider::net
