@@ -1,19 +1,21 @@
-// Group commit. Mutations gather while the previous batch commits; commit_once() then commits all of them (up to a limit)
-// in one transaction and answers each by its tag. No thread of its own: storage_thread drives it, tests drive it by hand.
+// Group commit. Mutations gather while the previous batch commits; commit_once() then commits all
+// of them (up to a limit) in one transaction and answers each by its tag. No thread of its own:
+// storage_thread drives it, tests drive it by hand.
 //
-// Bounded: submit() refuses with kOverloaded when full. Outcomes of requests already on the wire must not be refused, so
-// `reserved` places are kept for kReserved submissions.
-// Poisoned: once a batch's outcome is unknown, that batch and everything after it is answered kUnknownOutcome / kStopped and nothing
-// is committed any more.
+// Bounded: submit() refuses with kOverloaded when full. Outcomes of requests already on the wire
+// must not be refused, so `reserved` places are kept for kReserved submissions. A batch that fails
+// as a whole is answered as a whole, except where the database stumbled over one of them
+// (kInternal): then each is tried alone. Poisoned: once a batch's outcome is unknown, it is
+// answered kUnknownOutcome, everything after it kStopped, and nothing is committed any more.
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "storage/outbox.h"
@@ -30,7 +32,7 @@ class CommitQueue {
     std::size_t batch = 1024;     // mutations per commit
   };
 
-  CommitQueue(Outbox& outbox, Limits limits) : outbox_(outbox), limits_(limits) {}
+  CommitQueue(Outbox& outbox, Limits limits);  // batch > 0, capacity > reserved
 
   // Any thread. Error: kOverloaded, kStopped (closed or poisoned): `done` is then never called.
   [[nodiscard]] Result<void> submit(Mutation mutation, Done done, Place place = Place::kNormal);
@@ -47,6 +49,9 @@ class CommitQueue {
     Mutation mutation;
     Done done;
   };
+  [[nodiscard]] std::vector<Outcome> commit(std::span<const Mutation> batch);
+  [[nodiscard]] static Error stopped(const Error& poison);
+
   Outbox& outbox_;
   const Limits limits_;
   mutable std::mutex mutex_;

@@ -1,10 +1,11 @@
-// The outbox: where events are safe. One interface for every database; the contract below is checked against each by the
-// suite in tests/conformance.
+// The outbox: where events are safe. One interface for every database; the contract below is
+// checked against each by the suite in tests/conformance.
 //
-// Writing is mutations, as values. apply() runs a batch of them in one transaction with one durable commit; each gets its own outcome (a
-// refused one leaves no trace and does not disturb the others). Nothing is acknowledged before apply() has returned.
-// An error of apply() itself says what happened to the whole batch: kBusy, kIo: nothing of it was committed;
-// kUnknownOutcome: it may or may not have been, the Outbox is poisoned and every later call answers the same; reopen.
+// Writing is mutations, as values. apply() runs a batch of them in one transaction with one durable
+// commit; each gets its own outcome (a refused one leaves no trace and does not disturb the
+// others). Nothing is acknowledged before apply() has returned. An error of apply() itself says
+// what happened to the whole batch: kBusy, kIo: nothing of it was committed; kUnknownOutcome: it
+// may or may not have been, the Outbox is poisoned and every later call answers the same; reopen.
 //
 // Reading is bounded: every list has a limit. Reads see the last commit.
 //
@@ -39,9 +40,11 @@ struct DueRow {
   std::uint32_t attempt = 1;  // number of the next attempt
 };
 
-// ---- mutations -------------------------------------------------------------------------------------------------
+// ---- mutations
+// -------------------------------------------------------------------------------------------------
 
-// What the provider's rules say, as values, so that storage decides within the transaction and knows no provider.
+// What the provider's rules say, as values, so that storage decides within the transaction and
+// knows no provider.
 struct EnqueueRules {
   bool refuse_without_endpoint = false;  // "you must have a webhook enabled"
   bool refuse_while_deactivated =
@@ -62,9 +65,9 @@ struct Enqueue {
   std::optional<std::int64_t> expires_at;
   bool expiry_spares_first = false;
   bool is_test = false;
-  std::uint32_t max_attempts = 0;  // 0: the provider's
-  std::vector<EndpointRow>
-      endpoints;  // only these (each of this account and provider, else kNotFound); empty: all that match the type
+  std::uint32_t max_attempts = 0;      // 0: the provider's
+  std::vector<EndpointRow> endpoints;  // only these (each of this account and provider, else
+                                       // kNotFound); empty: all that match the type
   EnqueueRules rules;
   std::int64_t now = 0;
   std::optional<std::int64_t>
@@ -95,8 +98,9 @@ struct AttemptRecord {
   std::string response;  // at most 16 KiB
 };
 
-// A breaker's state after this attempt. `epoch` must be the one it was loaded with: activation raises it, and an outcome that
-// was computed from older health then changes neither health nor endpoint.
+// A breaker's state after this attempt. `epoch` must be the one it was loaded with: activation
+// raises it, and an outcome that was computed from older health then changes neither health nor
+// endpoint.
 struct HealthUpdate {
   core::Health health;
   std::uint64_t epoch = 0;
@@ -108,7 +112,8 @@ struct Deactivation {
   std::string reason;
 };
 
-// An attempt was made. One commit carries its record, the delivery's next state and the endpoint's health.
+// An attempt was made. One commit carries its record, the delivery's next state and the endpoint's
+// health.
 struct AttemptFinished {
   DueRow claimed;
   AttemptRecord attempt;
@@ -168,7 +173,8 @@ struct CancelDeliveries {
   std::string reason;
   std::int64_t now = 0;
 };
-// One bounded step of housekeeping: finishes cancellations that a deactivation began, purges what retention says.
+// One bounded step of housekeeping: finishes cancellations that a deactivation began, purges what
+// retention says.
 struct Maintain {
   std::int64_t payloads_before = 0;  // 0: keep
   std::int64_t attempts_before = 0;
@@ -185,10 +191,11 @@ using Mutation =
     std::variant<Enqueue, RejectInboxRow, AttemptFinished, DeliveryEnded, AddEndpoint,
                  ChangeEndpoint, RotateSecret, RetryDeliveries, CancelDeliveries, Maintain>;
 using Applied = std::variant<Changed, Enqueued, Finished>;
-using Outcome = Result<
-    Applied>;  // Enqueue -> Enqueued; AttemptFinished, DeliveryEnded -> Finished; else Changed
+using Outcome = Result<Applied>;  // Enqueue -> Enqueued; AttemptFinished, DeliveryEnded ->
+                                  // Finished; else Changed
 
-// ---- what the engine reads ---------------------------------------------------------------------------------------
+// ---- what the engine reads
+// ---------------------------------------------------------------------------------------
 
 struct EndpointRecord {
   EndpointRow row = 0;
@@ -242,7 +249,8 @@ struct ForeignChanges {
   bool inbox = false;                   // outrider_outbox has rows to pick up
 };
 
-// ---- what operators read -------------------------------------------------------------------------------------------
+// ---- what operators read
+// -------------------------------------------------------------------------------------------
 
 struct EventRecord {
   EventRow row = 0;
@@ -292,7 +300,8 @@ class Outbox {
  public:
   virtual ~Outbox() = default;
 
-  // One transaction, one durable commit, an outcome for each mutation in order. An empty batch is nothing.
+  // One transaction, one durable commit, an outcome for each mutation in order. An empty batch is
+  // nothing.
   [[nodiscard]] virtual Result<std::vector<Outcome>> apply(std::span<const Mutation> batch) = 0;
 
   // The engine's reads.
@@ -302,7 +311,8 @@ class Outbox {
                                                                        std::int64_t now) = 0;
   [[nodiscard]] virtual Result<AccountHealth> account_health(const std::string& provider,
                                                              const std::string& account) = 0;
-  // The endpoint's earliest rows by (next_at, delivery), whatever their time. Those whose cancellation is under way are left out.
+  // The endpoint's earliest rows by (next_at, delivery), whatever their time. Those whose
+  // cancellation is under way are left out.
   [[nodiscard]] virtual Result<std::vector<DueRow>> due(EndpointRow endpoint,
                                                         std::size_t limit) = 0;
   // Unknown ones are left out. Sorted by delivery.

@@ -1,1 +1,108 @@
+// One thread, one loop: wait until there is something, commit one batch, run the reads that wait,
+// again. While a batch commits the next one gathers, so there is nothing to gain by waiting for
+// more.
 #include "storage/storage_thread.h"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "core/assert.h"
+
+namespace outrider::storage {
+
+class StorageThread::Impl {
+ public:
+  Impl(std::unique_ptr<Outbox> outbox, CommitQueue::Limits limits)
+      : outbox_(std::move(outbox)), queue_(*outbox_, limits), most_reads_(limits.capacity) {
+    thread_ = std::thread([this] { run(); });
+    thread_id_ = thread_.get_id();
+  }
+
+  Result<void> submit(Mutation mutation, CommitQueue::Done done, CommitQueue::Place place) {
+    auto submitted = queue_.submit(std::move(mutation), std::move(done), place);
+    if (submitted) wake();
+    return submitted;
+  }
+
+  Result<void> read(Read read) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return fail(ErrorCode::kStopped, "the outbox is closing");
+      if (reads_.size() >= most_reads_) {
+        return fail(ErrorCode::kOverloaded, "too many reads wait already", "", "try again later");
+      }
+      reads_.push_back(std::move(read));
+    }
+    changed_.notify_one();
+    return {};
+  }
+
+  void stop() {
+    OUTRIDER_ASSERT(std::this_thread::get_id() != thread_id_);  // it cannot wait for itself
+    queue_.close();
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_one();
+    const std::lock_guard lock(join_);  // a second caller returns when the first has finished
+    if (thread_.joinable()) thread_.join();
+  }
+
+  std::optional<Error> poisoned() const { return queue_.poisoned(); }
+
+ private:
+  // Passing through the mutex: the thread either sees the queue filled or is already waiting and
+  // hears the call.
+  void wake() {
+    {
+      const std::lock_guard lock(mutex_);
+    }
+    changed_.notify_one();
+  }
+
+  void run() {
+    std::deque<Read> reads;
+    for (;;) {
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return stopping_ || !reads_.empty() || !queue_.empty(); });
+        // What was submitted before the queue closed is committed; nothing can come after.
+        if (stopping_ && reads_.empty() && queue_.empty()) break;
+        reads.swap(reads_);
+      }
+      queue_.commit_once();
+      for (Read& read : reads) read(*outbox_);
+      reads.clear();
+    }
+    outbox_.reset();
+  }
+
+  std::unique_ptr<Outbox> outbox_;  // used by the thread alone
+  CommitQueue queue_;
+  const std::size_t most_reads_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Read> reads_;  // guarded by mutex_
+  bool stopping_ = false;   // guarded by mutex_
+  std::mutex join_;
+  std::thread thread_;
+  std::thread::id thread_id_;
+};
+
+StorageThread::StorageThread(std::unique_ptr<Outbox> outbox, CommitQueue::Limits limits)
+    : impl_(std::make_unique<Impl>(std::move(outbox), limits)) {}
+StorageThread::~StorageThread() { stop(); }
+
+Result<void> StorageThread::submit(Mutation mutation, CommitQueue::Done done,
+                                   CommitQueue::Place place) {
+  return impl_->submit(std::move(mutation), std::move(done), place);
+}
+Result<void> StorageThread::read(Read read) { return impl_->read(std::move(read)); }
+void StorageThread::stop() { impl_->stop(); }
+std::optional<Error> StorageThread::poisoned() const { return impl_->poisoned(); }
+
+}  // namespace outrider::storage

@@ -1,4 +1,5 @@
-// The Outbox on one SQLite file: WAL, synchronous=FULL, one writer connection, one connection for reads.
+// The Outbox on one SQLite file: WAL, synchronous=FULL, one writer connection, one connection for
+// reads.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +18,9 @@ struct SqliteOptions {
   std::uint32_t busy_timeout_ms = 5000;
 };
 
-// Opens, migrates (numbered SQL of schemas/sql/sqlite, compiled in; each in a transaction of its own), checks.
-// Errors: kNotFound, kCorrupt (not a database, or damaged), kTooNew (says both versions), kLocked, kBusy, kIo (read-only,
-// disk full: nothing half-made is left behind).
+// Opens, migrates (numbered SQL of schemas/sql/sqlite, compiled in; each in a transaction of its
+// own), checks. Errors: kNotFound, kCorrupt (not a database, or damaged), kTooNew (says both
+// versions), kLocked, kBusy, kIo (read-only, disk full: nothing half-made is left behind).
 [[nodiscard]] Result<std::unique_ptr<Outbox>> open_sqlite_outbox(const SqliteOptions& options);
 
 // The wal file of a database, for watching it.

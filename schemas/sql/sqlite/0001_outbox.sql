@@ -27,6 +27,7 @@ CREATE TABLE outrider_endpoint (
   cancel_through   INTEGER NOT NULL DEFAULT 0     -- pending deliveries up to this id are being cancelled
 );
 CREATE INDEX outrider_endpoint_by_account ON outrider_endpoint (account, provider);
+CREATE INDEX outrider_endpoint_cancelling ON outrider_endpoint (id) WHERE cancel_through > 0;
 
 CREATE TABLE outrider_secret (
   id         INTEGER PRIMARY KEY,
@@ -36,6 +37,7 @@ CREATE TABLE outrider_secret (
   expires_at INTEGER
 );
 CREATE INDEX outrider_secret_by_endpoint ON outrider_secret (endpoint);
+CREATE INDEX outrider_secret_ending ON outrider_secret (expires_at) WHERE expires_at IS NOT NULL;
 
 -- Breakers of providers that deactivate a whole account.
 CREATE TABLE outrider_account (
@@ -47,7 +49,7 @@ CREATE TABLE outrider_account (
   PRIMARY KEY (provider, account)
 ) WITHOUT ROWID;
 
--- Append-only.
+-- Append-only; ids are never used twice (retention leaves the newest row in place).
 CREATE TABLE outrider_event (
   id              INTEGER PRIMARY KEY,
   account         TEXT    NOT NULL,
@@ -71,17 +73,22 @@ CREATE TABLE outrider_idempotency (
   PRIMARY KEY (account, provider, key)
 ) WITHOUT ROWID;
 
+-- One event for one endpoint. next_at mirrors its row in outrider_due, so that this row can be found by its key; NULL:
+-- finished, or waiting behind another delivery with the same ordering key.
 CREATE TABLE outrider_delivery (
   id            INTEGER PRIMARY KEY,
   event         INTEGER NOT NULL,
   endpoint      INTEGER NOT NULL,
   state         INTEGER NOT NULL DEFAULT 0,  -- 0 pending, 2 delivered, 3 exhausted, 4 expired, 5 cancelled
   attempts      INTEGER NOT NULL DEFAULT 0,
-  attempts_base INTEGER NOT NULL DEFAULT 0,
+  attempts_base INTEGER NOT NULL DEFAULT 0,  -- attempts made before the last operator's retry
+  next_at       INTEGER,
   finished_at   INTEGER,
+  ordering_key  TEXT,
   reason        TEXT
 );
 CREATE INDEX outrider_delivery_by_event ON outrider_delivery (event);
+CREATE INDEX outrider_delivery_failed ON outrider_delivery (state, event) WHERE state > 2;
 
 -- Waiting work and nothing else. A row is deleted when its delivery ends; claiming writes nothing.
 CREATE TABLE outrider_due (
@@ -92,7 +99,7 @@ CREATE TABLE outrider_due (
   PRIMARY KEY (endpoint, next_at, delivery)
 ) WITHOUT ROWID;
 
--- Unfinished deliveries with an ordering key. Only the head of each (endpoint, key) has a row in outrider_due.
+-- Unfinished deliveries with an ordering key. Exactly one of each (endpoint, key) has a row in outrider_due.
 CREATE TABLE outrider_lane (
   endpoint INTEGER NOT NULL,
   key      TEXT    NOT NULL,
@@ -100,7 +107,7 @@ CREATE TABLE outrider_lane (
   PRIMARY KEY (endpoint, key, delivery)
 ) WITHOUT ROWID;
 
--- Append-only. id = delivery * 1024 + number: one delivery's attempts lie together without another index.
+-- Append-only. id = delivery * 65536 + number: one delivery's attempts lie together without another index.
 CREATE TABLE outrider_attempt (
   id          INTEGER PRIMARY KEY,
   started_at  INTEGER NOT NULL,
@@ -139,9 +146,10 @@ CREATE TABLE outrider_outbox (
   idempotency_key TEXT,
   ordering_key    TEXT,
   expires_at      INTEGER,              -- UTC milliseconds
-  created_at      INTEGER NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)),
+  created_at      INTEGER NOT NULL DEFAULT (CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)),
   state           TEXT NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'accepted', 'rejected')),
   reason          TEXT,
   event           INTEGER               -- row of outrider_event once accepted
 );
 CREATE INDEX outrider_outbox_new ON outrider_outbox (id) WHERE state = 'new';
+CREATE INDEX outrider_outbox_rejected ON outrider_outbox (id) WHERE state = 'rejected';

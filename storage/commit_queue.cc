@@ -1,0 +1,100 @@
+// Gather, commit, answer. The outbox is used without the lock held, so that submitting never waits
+// for the disk.
+#include "storage/commit_queue.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "core/assert.h"
+
+namespace outrider::storage {
+
+CommitQueue::CommitQueue(Outbox& outbox, Limits limits) : outbox_(outbox), limits_(limits) {
+  OUTRIDER_ASSERT(limits.batch > 0 && limits.capacity > limits.reserved);
+}
+
+Result<void> CommitQueue::submit(Mutation mutation, Done done, Place place) {
+  const std::lock_guard lock(mutex_);
+  if (poison_) return tl::unexpected(stopped(*poison_));
+  if (closed_) return fail(ErrorCode::kStopped, "the outbox is closing");
+  const std::size_t limit =
+      place == Place::kReserved ? limits_.capacity : limits_.capacity - limits_.reserved;
+  if (waiting_.size() >= limit) {
+    return fail(ErrorCode::kOverloaded,
+                std::to_string(waiting_.size()) + " changes already wait to be committed", "",
+                "try again later");
+  }
+  waiting_.push_back({std::move(mutation), std::move(done)});
+  return {};
+}
+
+std::size_t CommitQueue::commit_once() {
+  std::vector<Mutation> batch;
+  std::vector<Done> answers;
+  std::optional<Error> poison;
+  {
+    const std::lock_guard lock(mutex_);
+    poison = poison_;
+    const std::size_t count = std::min(waiting_.size(), limits_.batch);
+    batch.reserve(count);
+    answers.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      batch.push_back(std::move(waiting_.front().mutation));
+      answers.push_back(std::move(waiting_.front().done));
+      waiting_.pop_front();
+    }
+  }
+  if (batch.empty()) return 0;
+  const std::vector<Outcome> outcomes =
+      poison ? std::vector<Outcome>(batch.size(), tl::unexpected(stopped(*poison))) : commit(batch);
+  OUTRIDER_ASSERT(outcomes.size() == answers.size());
+  for (std::size_t i = 0; i < answers.size(); ++i) answers[i](outcomes[i]);
+  return answers.size();
+}
+
+std::vector<Outcome> CommitQueue::commit(std::span<const Mutation> batch) {
+  auto applied = outbox_.apply(batch);
+  if (applied) return std::move(*applied);
+  const Error error = std::move(applied.error());
+  if (error.code == ErrorCode::kUnknownOutcome) {
+    const std::lock_guard lock(mutex_);
+    poison_ = error;
+  }
+  // No answer of the disk or of a lock, but something about one of them that the database cannot
+  // take: the others must not suffer for it. Nothing was committed, so each may be tried alone.
+  if (error.code == ErrorCode::kInternal && batch.size() > 1) {
+    std::vector<Outcome> outcomes;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      if (auto poison = poisoned()) {
+        outcomes.push_back(tl::unexpected(stopped(*poison)));
+      } else {
+        outcomes.push_back(std::move(commit(batch.subspan(i, 1)).front()));
+      }
+    }
+    return outcomes;
+  }
+  return std::vector<Outcome>(batch.size(), tl::unexpected(error));
+}
+
+Error CommitQueue::stopped(const Error& poison) {
+  return {ErrorCode::kStopped, "not committed, the outbox has stopped: " + poison.message,
+          poison.where, poison.hint};
+}
+
+bool CommitQueue::empty() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.empty();
+}
+
+void CommitQueue::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+}
+
+std::optional<Error> CommitQueue::poisoned() const {
+  const std::lock_guard lock(mutex_);
+  return poison_;
+}
+
+}  // namespace outrider::storage

@@ -1,0 +1,187 @@
+// What operators do to endpoints: add, pause, activate, remove, and new secrets. Each leaves a row
+// in outrider_change, by which a running engine hears of it.
+#include <limits>
+
+#include "core/assert.h"
+#include "storage/sqlite/transaction.h"
+
+namespace outrider::storage {
+namespace {
+
+constexpr std::uint32_t kMostSecrets = 10;
+
+constexpr const char* kCountOfAccount =
+    "SELECT count(*) FROM outrider_endpoint"
+    " WHERE account = ? AND provider = ? AND removed_at IS NULL";
+constexpr const char* kInsertEndpoint =
+    "INSERT INTO outrider_endpoint (account, provider, url, types, headers, description,"
+    " rate_per_second, max_in_flight, created_at, state_changed_at)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)";
+constexpr const char* kInsertSecret =
+    "INSERT INTO outrider_secret (endpoint, secret, created_at) VALUES (?, ?, ?)";
+constexpr const char* kState =
+    "SELECT state FROM outrider_endpoint WHERE id = ? AND removed_at IS NULL";
+constexpr const char* kSetState =
+    "UPDATE outrider_endpoint SET state = ?2, state_reason = ?3, state_changed_at = ?4"
+    " WHERE id = ?1";
+constexpr const char* kClearHealth =
+    "UPDATE outrider_endpoint SET consecutive = 0, failures = '[]', epoch = epoch + 1"
+    " WHERE id = ?";
+constexpr const char* kClearAccountHealth =
+    "INSERT INTO outrider_account (provider, account, epoch)"
+    " SELECT provider, account, 1 FROM outrider_endpoint WHERE id = ?"
+    " ON CONFLICT (provider, account)"
+    " DO UPDATE SET consecutive = 0, failures = '[]', epoch = epoch + 1";
+constexpr const char* kSetRemoved = "UPDATE outrider_endpoint SET removed_at = ?2 WHERE id = ?1";
+constexpr const char* kEraseSecrets = "DELETE FROM outrider_secret WHERE endpoint = ?";
+constexpr const char* kLiveSecrets =
+    "SELECT count(*) FROM outrider_secret"
+    " WHERE endpoint = ?1 AND (expires_at IS NULL OR expires_at > ?2)";
+constexpr const char* kEraseEnded =
+    "DELETE FROM outrider_secret WHERE endpoint = ?1 AND expires_at <= ?2";
+constexpr const char* kEndOthers =
+    "UPDATE outrider_secret SET expires_at = min(coalesce(expires_at, ?2), ?2)"
+    " WHERE endpoint = ?1";
+constexpr const char* kQuote = "SELECT json_quote(?)";
+
+// The JSON text of a string; SQLite writes it, since it is SQLite that reads it again.
+std::string quoted(Db& db, const std::string& text) {
+  auto row = db.query(kQuote, text);
+  return row.next() ? row.text(0) : std::string();
+}
+
+std::string encode_types(Db& db, const std::vector<std::string>& types) {
+  std::string text = "[";
+  for (const std::string& type : types) {
+    if (text.size() > 1) text += ',';
+    text += quoted(db, type);
+  }
+  return text + "]";
+}
+
+std::string encode_headers(Db& db, const std::vector<HeaderField>& headers) {
+  std::string text = "[";
+  for (const HeaderField& header : headers) {
+    if (text.size() > 1) text += ',';
+    text += '[' + quoted(db, header.name) + ',' + quoted(db, header.value) + ']';
+  }
+  return text + "]";
+}
+
+Result<void> check_spec(Transaction& tx, const AddEndpoint& add) {
+  const std::pair<const char*, const std::string*> required[] = {{"account", &add.spec.account},
+                                                                 {"provider", &add.spec.provider},
+                                                                 {"url", &add.spec.url},
+                                                                 {"secret", &add.spec.secret}};
+  for (const auto& [name, value] : required) {
+    if (value->empty()) {
+      return fail(ErrorCode::kInvalidArgument, std::string("the endpoint has no ") + name, name);
+    }
+  }
+  if (!add.max_per_account) return {};
+  auto row = tx.db.query(kCountOfAccount, add.spec.account, add.spec.provider);
+  if (row.next() && row.count(0) >= *add.max_per_account) {
+    return fail(ErrorCode::kRefused,
+                "the account has " + std::to_string(row.count(0)) +
+                    " endpoints already, the provider's limit is " +
+                    std::to_string(*add.max_per_account),
+                "account", "remove one first");
+  }
+  return {};
+}
+
+Result<EndpointState> state_of(Transaction& tx, EndpointRow endpoint) {
+  auto row = tx.db.query(kState, endpoint);
+  if (row.next()) return static_cast<EndpointState>(row.integer(0));
+  return fail(ErrorCode::kNotFound, "no such endpoint, or it was removed", {},
+              "see: outrider endpoint list");
+}
+
+void activate(Transaction& tx, const ChangeEndpoint& change) {
+  // What the deactivation cancelled stays cancelled; only then may new work be due.
+  std::uint32_t budget = std::numeric_limits<std::uint32_t>::max();
+  sweep(tx, change.endpoint, change.now, budget);
+  tx.db.run(kClearHealth, change.endpoint);
+  if (change.scope == core::DeactivationScope::kAccount) {
+    tx.db.run(kClearAccountHealth, change.endpoint);
+  }
+}
+
+void remove(Transaction& tx, const ChangeEndpoint& change) {
+  tx.db.run(kSetRemoved, change.endpoint, change.now);
+  tx.db.run(kEraseSecrets, change.endpoint);
+  cancel_all_pending(tx, change.endpoint);
+  std::uint32_t budget = kSweepAtOnce;
+  sweep(tx, change.endpoint, change.now, budget);
+  tx.empty_log = true;
+}
+
+}  // namespace
+
+Outcome apply(Transaction& tx, const AddEndpoint& add) {
+  if (auto ok = check_spec(tx, add); !ok) return tl::unexpected(std::move(ok.error()));
+  const std::string types = encode_types(tx.db, add.spec.types);
+  const std::string headers = encode_headers(tx.db, add.spec.headers);
+  tx.db.run(kInsertEndpoint, add.spec.account, add.spec.provider, add.spec.url, types, headers,
+            add.spec.description, add.spec.rate_per_second, add.spec.max_in_flight, add.now);
+  const EndpointRow row = tx.db.last_row_id();
+  tx.db.run(kInsertSecret, row, add.spec.secret, add.now);
+  log_change(tx, ChangeKind::kEndpoint, row, add.now);
+  return Changed{.id = row, .count = 1};
+}
+
+Outcome apply(Transaction& tx, const ChangeEndpoint& change) {
+  auto state = state_of(tx, change.endpoint);
+  if (!state) return tl::unexpected(std::move(state.error()));
+  if (change.kind == ChangeEndpoint::Kind::kRemove) {
+    const std::string reason = change.reason.empty() ? "the endpoint was removed" : change.reason;
+    tx.db.run(kSetState, change.endpoint, static_cast<int>(EndpointState::kDeactivated), reason,
+              change.now);
+    remove(tx, change);
+  } else {
+    const bool pause = change.kind == ChangeEndpoint::Kind::kPause;
+    const auto wanted = pause ? EndpointState::kPaused : EndpointState::kActive;
+    if (*state == wanted) return Changed{.id = change.endpoint, .count = 0};
+    const auto after = core::next_state(
+        *state, pause ? core::EndpointStep::kPause : core::EndpointStep::kActivate);
+    if (!after) {
+      return fail(ErrorCode::kConflict,
+                  "the endpoint is " + std::string(state_name(*state)) + " and cannot be paused",
+                  {}, "it sends nothing until it is activated");
+    }
+    if (!pause) activate(tx, change);
+    tx.db.run(kSetState, change.endpoint, static_cast<int>(*after), change.reason, change.now);
+  }
+  log_change(tx, ChangeKind::kEndpoint, change.endpoint, change.now);
+  return Changed{.id = change.endpoint, .count = 1};
+}
+
+Outcome apply(Transaction& tx, const RotateSecret& rotation) {
+  if (rotation.secret.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "the new secret is empty", "secret");
+  }
+  if (rotation.overlap_ms < 0 ||
+      rotation.overlap_ms > std::numeric_limits<std::int64_t>::max() / 2) {
+    return fail(ErrorCode::kInvalidArgument, "the overlap must not be negative or absurd",
+                "overlap_ms");
+  }
+  if (auto state = state_of(tx, rotation.endpoint); !state) {
+    return tl::unexpected(std::move(state.error()));
+  }
+  if (rotation.overlap_ms > 0) {
+    auto live = tx.db.query(kLiveSecrets, rotation.endpoint, rotation.now);
+    if (live.next() && live.count(0) >= kMostSecrets) {
+      return fail(ErrorCode::kRefused, "the endpoint has 10 live secrets already", {},
+                  "wait until one ends, or rotate with no overlap");
+    }
+  }
+  tx.db.run(kEndOthers, rotation.endpoint, rotation.now + rotation.overlap_ms);
+  tx.db.run(kEraseEnded, rotation.endpoint, rotation.now);
+  if (tx.db.changes() > 0) tx.empty_log = true;
+  tx.db.run(kInsertSecret, rotation.endpoint, rotation.secret, rotation.now);
+  const std::int64_t id = tx.db.last_row_id();
+  log_change(tx, ChangeKind::kEndpoint, rotation.endpoint, rotation.now);
+  return Changed{.id = id, .count = 1};
+}
+
+}  // namespace outrider::storage

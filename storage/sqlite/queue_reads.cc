@@ -1,0 +1,144 @@
+// What waits, by endpoint: one pass over the narrow table of waiting work, one over what stands
+// behind an ordering key. The finished are not counted, their sums are kept (outrider_total).
+#include <algorithm>
+#include <map>
+
+#include "storage/sqlite/reads.h"
+
+namespace outrider::storage {
+namespace {
+
+constexpr const char* kStates =
+    "SELECT id, state, cancel_through FROM outrider_endpoint WHERE removed_at IS NULL ORDER BY id";
+constexpr const char* kWaiting =
+    "SELECT u.endpoint, sum(u.delivery > e.cancel_through),"
+    " sum(u.delivery > e.cancel_through AND u.next_at <= ?), sum(u.delivery <= e.cancel_through),"
+    " min(CASE WHEN u.delivery > e.cancel_through THEN u.delivery END),"
+    " min(CASE WHEN u.delivery > e.cancel_through THEN u.next_at END)"
+    " FROM outrider_due u JOIN outrider_endpoint e ON e.id = u.endpoint GROUP BY u.endpoint";
+// Behind another delivery with their ordering key.
+constexpr const char* kBehind =
+    "SELECT l.endpoint, sum(l.delivery > e.cancel_through), sum(l.delivery <= e.cancel_through),"
+    " min(CASE WHEN l.delivery > e.cancel_through THEN l.delivery END)"
+    " FROM outrider_lane l JOIN outrider_delivery d ON d.id = l.delivery"
+    " JOIN outrider_endpoint e ON e.id = l.endpoint WHERE d.next_at IS NULL GROUP BY l.endpoint";
+constexpr const char* kAcceptedAt =
+    "SELECT e.created_at FROM outrider_delivery d JOIN outrider_event e ON e.id = d.event"
+    " WHERE d.id = ?";
+constexpr const char* kTotals = "SELECT endpoint, state, count FROM outrider_total";
+constexpr const char* kInbox =
+    "SELECT (SELECT count(*) FROM outrider_outbox WHERE state = 'new'),"
+    " (SELECT count(*) FROM outrider_outbox WHERE state = 'rejected')";
+
+struct Waiting {
+  EndpointState state = EndpointState::kDeactivated;  // a removed endpoint's rows are cancelled
+  bool listed = false;
+  std::uint64_t waiting = 0, due = 0, cancelled = 0;
+  std::optional<DeliveryRow> oldest;
+  std::optional<std::int64_t> next_at;
+};
+
+std::uint64_t tally(const Query& row, int column) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, row.integer(column)));
+}
+
+void keep_earlier(std::optional<std::int64_t>& kept, std::optional<std::int64_t> other) {
+  if (other && (!kept || *other < *kept)) kept = other;
+}
+
+std::map<EndpointRow, Waiting> read_waiting(Db& db, std::int64_t now) {
+  std::map<EndpointRow, Waiting> found;
+  auto states = db.query(kStates);
+  while (states.next()) {
+    Waiting& endpoint = found[states.integer(0)];
+    endpoint.state = static_cast<EndpointState>(states.integer(1));
+    endpoint.listed = true;
+  }
+  auto rows = db.query(kWaiting, now);
+  while (rows.next()) {
+    Waiting& endpoint = found[rows.integer(0)];
+    endpoint.waiting = tally(rows, 1);
+    endpoint.due = tally(rows, 2);
+    endpoint.cancelled = tally(rows, 3);
+    endpoint.oldest = rows.maybe_integer(4);
+    endpoint.next_at = rows.maybe_integer(5);
+  }
+  auto behind = db.query(kBehind);
+  while (behind.next()) {
+    Waiting& endpoint = found[behind.integer(0)];
+    endpoint.waiting += tally(behind, 1);
+    endpoint.cancelled += tally(behind, 2);
+    keep_earlier(endpoint.oldest, behind.maybe_integer(3));
+  }
+  for (auto& [row, endpoint] : found) {
+    if (endpoint.state == EndpointState::kActive) continue;
+    endpoint.due = 0;
+    endpoint.next_at.reset();
+  }
+  return found;
+}
+
+std::optional<std::int64_t> accepted_at(Db& db, std::optional<DeliveryRow> delivery) {
+  if (!delivery) return std::nullopt;
+  auto row = db.query(kAcceptedAt, *delivery);
+  if (!row.next()) return std::nullopt;
+  return row.integer(0);
+}
+
+}  // namespace
+
+QueueCounts read_queue(Db& db, std::int64_t now) {
+  const Snapshot snapshot(db);
+  QueueCounts counts;
+  std::uint64_t cancelled = 0;
+  for (const auto& [row, endpoint] : read_waiting(db, now)) {
+    counts.waiting += endpoint.waiting;
+    counts.due += endpoint.due;
+    cancelled += endpoint.cancelled;
+    if (endpoint.state != EndpointState::kActive) counts.held += endpoint.waiting;
+    keep_earlier(counts.oldest_at, accepted_at(db, endpoint.oldest));
+    keep_earlier(counts.next_at, endpoint.next_at);
+  }
+  for (const auto state : {DeliveryState::kDelivered, DeliveryState::kExhausted,
+                           DeliveryState::kExpired, DeliveryState::kCancelled}) {
+    counts.finished[state] = 0;
+  }
+  auto totals = db.query(kTotals);
+  while (totals.next()) {
+    counts.finished[static_cast<DeliveryState>(totals.integer(1))] += tally(totals, 2);
+  }
+  counts.finished[DeliveryState::kCancelled] += cancelled;
+  if (auto inbox = db.query(kInbox); inbox.next()) {
+    counts.inbox = tally(inbox, 0);
+    counts.rejected = tally(inbox, 1);
+  }
+  return counts;
+}
+
+std::vector<EndpointCounts> read_queue_by_endpoint(Db& db, std::int64_t now) {
+  const Snapshot snapshot(db);
+  std::map<EndpointRow, std::uint64_t> exhausted;
+  {
+    auto totals = db.query(kTotals);
+    while (totals.next()) {
+      if (static_cast<DeliveryState>(totals.integer(1)) == DeliveryState::kExhausted) {
+        exhausted[totals.integer(0)] = tally(totals, 2);
+      }
+    }
+  }
+  std::vector<EndpointCounts> found;
+  for (const auto& [row, endpoint] : read_waiting(db, now)) {
+    if (!endpoint.listed) continue;
+    const bool active = endpoint.state == EndpointState::kActive;
+    found.push_back({.endpoint = row,
+                     .waiting = endpoint.waiting,
+                     .due = endpoint.due,
+                     .held = active ? 0 : endpoint.waiting,
+                     .exhausted = exhausted[row],
+                     .oldest_at = accepted_at(db, endpoint.oldest),
+                     .next_at = endpoint.next_at});
+  }
+  return found;
+}
+
+}  // namespace outrider::storage
