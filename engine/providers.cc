@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <system_error>
@@ -47,8 +46,9 @@ Result<std::string> read_file(const fs::path& path) {
     return fail(ErrorCode::kCorrupt, "is over 1 MiB", path.string());
   }
   std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file.is_open() || file.bad()) {
+  std::string text(error ? 0 : static_cast<std::size_t>(size), '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (error || !file || file.peek() != std::ifstream::traits_type::eof()) {
     return fail(ErrorCode::kIo, "cannot be read", path.string(), "check its permissions");
   }
   return text;

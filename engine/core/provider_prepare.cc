@@ -1,19 +1,21 @@
 // From what a publisher says to what is stored: the last place where an event can be refused. What
 // passes here can be signed and sent at any later time, so nothing about a payload may be left to
 // find out then.
-#include <rapidjson/document.h>
-#include <rapidjson/memorystream.h>
-#include <rapidjson/pointer.h>
-
 #include <algorithm>
+#include <limits>
 
+#include "core/json_text_reader.h"
 #include "core/provider.h"
+#include "core/provider_reader.h"
 #include "core/provider_sections.h"
 
 namespace outrider::core {
 namespace {
 
 constexpr std::size_t kMaxKeyBytes = 255;
+// A body was accepted under its caller's limits already.
+constexpr JsonLimits kAccepted{.max_bytes = std::numeric_limits<std::size_t>::max(),
+                               .max_depth = std::numeric_limits<int>::max()};
 
 tl::unexpected<Error> no_such_type(const Provider& provider, std::string_view type) {
   const bool fits = event_type_fits(provider, type);
@@ -35,17 +37,23 @@ bool is_key(std::string_view key) {
          });
 }
 
+bool is_container(std::string_view body, const std::string& pointer) {
+  const std::string wanted = shown_pointer(pointer);
+  bool found = false;
+  (void)read_json(body, kAccepted, [&](const JsonToken& token, JsonPath path) {
+    const bool opens = token.kind == JsonKind::kObject || token.kind == JsonKind::kArray;
+    found = found || (opens && json_pointer(path) == wanted);
+    return JsonRefusal{.reason = found ? "seen" : nullptr};
+  });
+  return found;
+}
+
 // What stands at a pointer that the provider reads, where anything does: null is nothing.
 Result<std::optional<std::string>> optional_scalar(std::string_view body,
                                                    const std::string& pointer) {
   auto found = extract_scalar(body, pointer);
   if (found) return std::optional<std::string>(std::move(*found));
-  rapidjson::Document payload;
-  rapidjson::MemoryStream stream(body.data(), body.size());
-  payload.ParseStream<rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag>(
-      stream);
-  const rapidjson::Value* value = rapidjson::Pointer(pointer.data(), pointer.size()).Get(payload);
-  if (value != nullptr && !value->IsNull()) return tl::unexpected(std::move(found.error()));
+  if (is_container(body, pointer)) return tl::unexpected(std::move(found.error()));
   return std::optional<std::string>();
 }
 

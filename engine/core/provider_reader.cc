@@ -166,7 +166,9 @@ std::string suggestion(std::string_view word, std::span<const std::string_view> 
   std::string_view nearest;
   std::size_t best = std::max<std::size_t>(2, word.size() / 3) + 1;
   for (const std::string_view candidate : known) {
-    const std::size_t distance = edit_distance(word, candidate);
+    const bool extends =
+        word.size() >= 3 && (candidate.starts_with(word) || word.starts_with(candidate));
+    const std::size_t distance = extends ? 2 : edit_distance(word, candidate);
     if (distance < best) {
       best = distance;
       nearest = candidate;

@@ -14,18 +14,19 @@
 // The payload is read
 //   a second time only then, to name the property that is missing.
 #include <rapidjson/document.h>
-#include <rapidjson/memorystream.h>
-#include <rapidjson/reader.h>
 #include <rapidjson/schema.h>
 #include <rapidjson/stringbuffer.h>
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <limits>
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "core/assert.h"
+#include "core/json_text_reader.h"
 #include "core/provider.h"
 #include "core/provider_schema_lint.h"
 
@@ -39,41 +40,63 @@ using rapidjson::SizeType;
 using rapidjson::Value;
 using Validator = rapidjson::SchemaValidator;
 
-constexpr unsigned kPayloadFlags = rapidjson::kParseIterativeFlag |
-                                   rapidjson::kParseValidateEncodingFlag |
-                                   rapidjson::kParseNumbersAsStringsFlag;
-// canonical_json's limit is lower; this one only keeps a caller that skipped it from harm.
-constexpr int kMaxPayloadDepth = 512;
+// Whatever limits the payload was accepted under, it was accepted; this only keeps a caller that
+// did not ask canonical_json first from harm.
+constexpr JsonLimits kAnyPayload{.max_bytes = std::numeric_limits<std::size_t>::max(),
+                                 .max_depth = 512};
 
-// Between reader and validator: exact numbers, NUL, depth.
+// From tokens to the validator's events: exact numbers, NUL, and how many members a container has.
 class PayloadHandler {
  public:
   explicit PayloadHandler(Validator& validator) : validator_(validator) {}
-  bool Null() { return validator_.Null(); }
-  bool Bool(bool value) { return validator_.Bool(value); }
-  bool Int(int) { return false; }
-  bool Uint(unsigned) { return false; }
-  bool Int64(std::int64_t) { return false; }
-  bool Uint64(std::uint64_t) { return false; }
-  bool Double(double) { return false; }
-  bool RawNumber(const char* text, SizeType length, bool) { return number({text, length}); }
-  bool String(const char* text, SizeType length, bool copy) {
-    if (std::find(text, text + length, '\0') == text + length) {
-      return validator_.String(text, length, copy);
+
+  // False when the payload breaks a rule here.
+  bool take(const JsonToken& token) {
+    const auto length = static_cast<SizeType>(token.text.size());
+    switch (token.kind) {
+      case JsonKind::kObject:
+        return open() && validator_.StartObject();
+      case JsonKind::kEndObject:
+        ++objects_ended_;
+        return validator_.EndObject(close());
+      case JsonKind::kArray:
+        return open() && validator_.StartArray();
+      case JsonKind::kEndArray:
+        return validator_.EndArray(close());
+      case JsonKind::kKey:
+        return validator_.Key(token.text.data(), length, true);
+      case JsonKind::kString:
+        return count() && string(token.text);
+      case JsonKind::kNumber:
+        return count() && number(token.raw);
+      case JsonKind::kLiteral:
+        return count() &&
+               (token.raw == "null" ? validator_.Null() : validator_.Bool(token.raw == "true"));
     }
-    std::string visible(text, length);
-    std::replace(visible.begin(), visible.end(), '\0', '\x01');
-    return validator_.String(visible.data(), length, true);
+    return false;
   }
-  bool Key(const char* text, SizeType length, bool copy) {
-    return validator_.Key(text, length, copy);
-  }
-  bool StartObject() { return ++depth_ <= kMaxPayloadDepth && validator_.StartObject(); }
-  bool StartArray() { return ++depth_ <= kMaxPayloadDepth && validator_.StartArray(); }
-  bool EndObject(SizeType members) { return --depth_, validator_.EndObject(members); }
-  bool EndArray(SizeType elements) { return --depth_, validator_.EndArray(elements); }
+  [[nodiscard]] std::size_t objects_ended() const { return objects_ended_; }
 
  private:
+  bool count() {
+    if (!sizes_.empty()) ++sizes_.back();
+    return true;
+  }
+  bool open() {
+    count();
+    sizes_.push_back(0);
+    return true;
+  }
+  SizeType close() {
+    const SizeType size = sizes_.back();
+    sizes_.pop_back();
+    return size;
+  }
+  bool string(std::string_view text) {
+    std::string visible(text);
+    std::replace(visible.begin(), visible.end(), '\0', '\x01');
+    return validator_.String(visible.c_str(), static_cast<SizeType>(visible.size()), true);
+  }
   bool number(std::string_view token) {
     const char* const end = token.data() + token.size();
     if (token.find_first_of(".eE") == std::string_view::npos) {
@@ -88,8 +111,9 @@ class PayloadHandler {
     }
     double value = 0;
     if (std::from_chars(token.data(), end, value).ec == std::errc::result_out_of_range) {
-      const bool tiny =
-          token.find("e-") != std::string_view::npos || token.find("E-") != std::string_view::npos;
+      const bool tiny = token.find("e-") != std::string_view::npos ||
+                        token.find("E-") != std::string_view::npos ||
+                        token.substr(token.front() == '-' ? 1 : 0).starts_with("0.");
       value = tiny ? 0 : std::numeric_limits<double>::max();
       if (token.front() == '-') value = -value;
     }
@@ -97,7 +121,8 @@ class PayloadHandler {
   }
 
   Validator& validator_;
-  int depth_ = 0;
+  std::vector<SizeType> sizes_;  // members so far of each open container
+  std::size_t objects_ended_ = 0;
 };
 
 std::string text_of(const rapidjson::SchemaDocument::PointerType& pointer) {
@@ -141,24 +166,30 @@ bool is_true(const Value& schema, const char* keyword) {
   return member != schema.MemberEnd() && member->value.IsBool() && member->value.GetBool();
 }
 
-// The first of `required` that the object at `where` of the payload has not.
-std::string missing_property(std::string_view json, const std::string& where,
-                             const Value& required) {
-  rapidjson::Document payload;
-  rapidjson::MemoryStream stream(json.data(), json.size());
-  payload.ParseStream<kPayloadFlags>(stream);
-  const Value* object = rapidjson::Pointer(where.data(), where.size()).Get(payload);
-  OUTRIDER_ASSERT(object != nullptr && object->IsObject() && required.IsArray());
-  for (const Value& name : required.GetArray()) {
-    if (!object->HasMember(name)) return std::string(as_view(name));
-  }
-  OUTRIDER_ASSERT(false);
-  return {};
+// The first of `required` that the object has not whose end is the `ordinal`-th end of an object.
+std::string missing_property(std::string_view json, std::size_t ordinal, const Value& required) {
+  std::vector<std::set<std::string, std::less<>>> open;  // keys of each open object
+  std::string missing;
+  (void)read_json(json, kAnyPayload, [&](const JsonToken& token, JsonPath) {
+    if (token.kind == JsonKind::kObject) open.emplace_back();
+    if (token.kind == JsonKind::kKey) open.back().emplace(token.text);
+    if (token.kind != JsonKind::kEndObject) return JsonRefusal{};
+    if (--ordinal == 0) {
+      for (const Value& name : required.GetArray()) {
+        if (missing.empty() && !open.back().contains(as_view(name))) missing = as_view(name);
+      }
+      return JsonRefusal{.reason = "seen"};
+    }
+    open.pop_back();
+    return JsonRefusal{};
+  });
+  return missing;
 }
 
 // What the failed keyword of `schema` asks for, in words. Never a value from the payload.
-Error describe(std::string_view json, const std::string& where, const Value& schema,
-               std::string_view keyword) {
+// `missing`: names the missing property, where that is the fault.
+Error describe(const std::string& where, const Value& schema, std::string_view keyword,
+               const std::function<std::string(const Value& required)>& missing) {
   const auto error = [&](std::string message, std::string hint = {}) {
     return Error{ErrorCode::kInvalidPayload, std::move(message), shown_pointer(where),
                  std::move(hint)};
@@ -174,7 +205,7 @@ Error describe(std::string_view json, const std::string& where, const Value& sch
                                    ? "expected: " + std::string(as_view(description->value))
                                    : std::string();
   if (keyword == "required") {
-    const std::string name = missing_property(json, where, rule);
+    const std::string name = missing(rule);
     return Error{ErrorCode::kInvalidPayload,
                  "required property " + name + " is missing",
                  shown_pointer(child_pointer(where, name)),
@@ -262,16 +293,17 @@ Result<void> PayloadSchema::validate(std::string_view json) const {
   {
     Validator validator(*compiled);
     PayloadHandler handler(validator);
-    rapidjson::MemoryStream stream(json.data(), json.size());
-    rapidjson::Reader reader;
-    const bool read = !reader.Parse<kPayloadFlags>(stream, handler).IsError();
+    result = read_json(json, kAnyPayload, [&](const JsonToken& token, JsonPath) {
+      return handler.take(token) ? JsonRefusal{} : JsonRefusal{.reason = "invalid"};
+    });
     if (!validator.IsValid()) {
       const Value* schema = validator.GetInvalidSchemaPointer().Get(impl_->schema);
       OUTRIDER_ASSERT(schema != nullptr);
-      result = tl::unexpected(describe(json, text_of(validator.GetInvalidDocumentPointer()),
-                                       *schema, validator.GetInvalidSchemaKeyword()));
-    } else if (!read) {
-      result = fail(ErrorCode::kInvalidPayload, "is not JSON, or nested too deeply");
+      const auto missing = [&](const Value& required) {
+        return missing_property(json, handler.objects_ended(), required);
+      };
+      result = tl::unexpected(describe(text_of(validator.GetInvalidDocumentPointer()), *schema,
+                                       validator.GetInvalidSchemaKeyword(), missing));
     }
   }
   impl_->give_back(std::move(compiled));

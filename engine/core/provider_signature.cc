@@ -177,6 +177,7 @@ void read_signature(const ObjectReader& root, Provider& provider) {
                                  {"schemes", "headers", "join"});
     signature.require("schemes");
     if (const Value* schemes = signature.array("schemes", 1, 8)) {
+      const std::size_t faults_before = faults.size();
       for (rapidjson::SizeType i = 0; i < schemes->Size(); ++i) {
         const std::string pointer = child_pointer(signature.at("schemes"), std::size_t{i});
         if ((*schemes)[i].IsObject()) {
@@ -185,9 +186,7 @@ void read_signature(const ObjectReader& root, Provider& provider) {
           faults.add(pointer, "must be an object, not " + std::string(kind_of((*schemes)[i])));
         }
       }
-      if (provider.signature.schemes.size() == schemes->Size()) {
-        check_prefixes(provider.signature.schemes, faults);
-      }
+      if (faults.size() == faults_before) check_prefixes(provider.signature.schemes, faults);
     }
     signature.require("headers");
     if (const Value* headers = signature.object("headers")) {
@@ -224,7 +223,8 @@ void read_request(const ObjectReader& root, Provider& provider) {
   const std::size_t slash = content_type->find('/');
   const std::string_view major = content_type->substr(0, slash);
   const bool right = slash != std::string_view::npos && is_header_name(major) &&
-                     slash + 1 < content_type->size() && is_header_value(*content_type);
+                     slash + 1 < content_type->size() && (*content_type)[slash + 1] != ' ' &&
+                     is_header_value(*content_type);
   if (!right) root.fault("content_type", "is not a media type", "such as application/json");
   provider.content_type = *content_type;
 }

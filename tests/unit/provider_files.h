@@ -11,12 +11,17 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "core/provider.h"
+
+namespace outrider {
+inline void PrintTo(const Error& error, std::ostream* out) { *out << error.to_string(); }
+}  // namespace outrider
 
 namespace outrider::test {
 
@@ -28,7 +33,7 @@ inline std::string read_schemas_file(const std::string& path) {
 
 inline Result<std::string> read_event_schema(std::string_view relative) {
   const auto path = (std::filesystem::path("providers") / relative).lexically_normal().string();
-  if (!std::filesystem::exists(std::string(OUTRIDER_SOURCE_DIR) + "/schemas/" + path)) {
+  if (!std::filesystem::is_regular_file(std::string(OUTRIDER_SOURCE_DIR) + "/schemas/" + path)) {
     return fail(ErrorCode::kNotFound, "no schema " + path);
   }
   return read_schemas_file(path);
