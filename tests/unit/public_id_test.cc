@@ -157,6 +157,17 @@ TEST(PublicIds, have_one_spelling) {
   }
 }
 
+TEST(PublicIds, have_no_second_spelling_by_a_bit_too_many) {
+  // Thirteen digits hold 65 bits: the first digit and the one sixteen later differ in the 65th.
+  for (std::int64_t row = 1; row <= 100; ++row) {
+    std::string text = ids().text(IdKind::kEvent, row);
+    const std::size_t first = kAlphabet.find(text[4]);
+    ASSERT_LT(first, 16U);
+    text[4] = kAlphabet[first + 16];
+    EXPECT_FALSE(ids().row(IdKind::kEvent, text).has_value()) << text;
+  }
+}
+
 TEST(PublicIds, rows_out_of_range_have_no_way_back) {
   for (const std::int64_t row : {std::int64_t{0}, std::int64_t{-1}, PublicIds::kMaxRow + 1,
                                  std::int64_t{1} << 62, INT64_MAX, INT64_MIN}) {
