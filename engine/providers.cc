@@ -121,9 +121,12 @@ tl::unexpected<Error> first_fault(std::vector<Error> faults, const std::string& 
 Result<std::vector<fs::path>> definitions_in(const fs::path& directory) {
   std::vector<fs::path> files;
   std::error_code error;
-  if (!fs::is_directory(directory, error)) {
-    return fail(error ? ErrorCode::kIo : ErrorCode::kNotFound, "not a directory of provider files",
-                directory.string());
+  const fs::file_status status = fs::status(directory, error);
+  if (status.type() == fs::file_type::not_found) {
+    return fail(ErrorCode::kNotFound, "no such directory of provider files", directory.string());
+  }
+  if (error || !fs::is_directory(status)) {
+    return fail(ErrorCode::kIo, error ? error.message() : "not a directory", directory.string());
   }
   for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
        entry.increment(error)) {
