@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "core/target.h"
+#include "crypto/mac.h"
 #include "crypto/random.h"
 
 namespace outrider {
@@ -98,9 +99,15 @@ Result<ChosenSecret> choose_secret(const core::Provider& provider, const std::st
   if (given.size() > kMaxSecretBytes) {
     return fail(ErrorCode::kInvalidArgument, "longer than 4096 bytes", "secret");
   }
-  if (auto scheme = core::scheme_for(provider.signature, given); !scheme) {
-    return tl::unexpected(std::move(scheme.error()));
-  }
+  auto scheme = core::scheme_for(provider.signature, given);
+  if (!scheme) return tl::unexpected(std::move(scheme.error()));
+  // One trial: an Ed25519 pair whose halves do not match shows only when it signs.
+  const core::SignatureScheme& used = provider.signature.schemes[*scheme];
+  auto key = core::decode_key(used, given);
+  if (!key) return tl::unexpected(std::move(key.error()));
+  auto signature = crypto::digest(used.algorithm, *key, "trial");
+  crypto::wipe(*key);
+  if (!signature) return tl::unexpected(std::move(signature.error()));
   return ChosenSecret{.text = given, .generated = false};
 }
 
