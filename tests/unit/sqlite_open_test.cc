@@ -1,0 +1,412 @@
+// Opening a database: how it comes into being, what is refused and in which words, who may have it,
+// and how it is set.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <csignal>
+#include <fstream>
+#include <thread>
+
+#include "sqlite_files.h"
+#include "storage/sqlite/sqlite_outbox.h"
+
+namespace outrider::storage {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+mode_t mode_of(const std::string& path) {
+  struct stat found{};
+  return ::stat(path.c_str(), &found) == 0 ? found.st_mode & 0777U : 0;
+}
+
+void write_file(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+std::string error_of(const SqliteOptions& options) {
+  const auto opened = open_sqlite_outbox(options);
+  return opened ? "opened" : std::string(error_code_name(opened.error().code));
+}
+
+class SqliteOpenTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Outbox> open(bool engine = false) {
+    auto opened = open_sqlite_outbox({.path = path_, .create = true, .engine = engine});
+    EXPECT_TRUE(opened.has_value()) << (opened ? "" : opened.error().to_string());
+    return opened ? std::move(*opened) : nullptr;
+  }
+  Error refusal(const SqliteOptions& options) {
+    const auto opened = open_sqlite_outbox(options);
+    EXPECT_FALSE(opened.has_value());
+    return opened ? Error{} : opened.error();
+  }
+
+  TemporaryDirectory directory_;
+  const std::string path_ = directory_.file("x.db");
+};
+
+// ---- coming into being ----
+
+TEST_F(SqliteOpenTest, a_new_database_is_its_owners_alone_whatever_the_umask) {
+  const mode_t before = ::umask(0);
+  const auto outbox = open();
+  const Mutation event = sample_event();
+  ASSERT_TRUE(outbox->apply({&event, 1}));
+  ::umask(before);
+  EXPECT_EQ(mode_of(path_), 0600U);
+  EXPECT_EQ(mode_of(path_ + "-wal"), 0600U);
+  EXPECT_EQ(mode_of(path_ + "-shm"), 0600U);
+  EXPECT_EQ(wal_path(path_), std::filesystem::canonical(path_ + "-wal"));
+}
+
+TEST_F(SqliteOpenTest, a_closed_database_is_one_file) {
+  open().reset();
+  EXPECT_THAT(directory_.names(), ElementsAre("x.db"));
+}
+
+TEST_F(SqliteOpenTest, it_is_set_for_durability) {
+  const auto outbox = open();
+  HostConnection host(path_);
+  EXPECT_EQ(host.ask("PRAGMA journal_mode"), "wal");
+  EXPECT_EQ(host.ask("PRAGMA page_size"), "4096");
+  EXPECT_EQ(host.ask("PRAGMA user_version"), "0") << "that one is the host's";
+  EXPECT_EQ(host.ask("SELECT value FROM outrider_meta WHERE name = 'schema_version'"), "1");
+}
+
+TEST_F(SqliteOpenTest, what_is_missing_is_not_found_and_not_created) {
+  EXPECT_EQ(refusal({.path = path_}).code, ErrorCode::kNotFound);
+  EXPECT_EQ(refusal({.path = ""}).code, ErrorCode::kNotFound);
+  EXPECT_EQ(refusal({.path = directory_.file("none/x.db")}).code, ErrorCode::kNotFound);
+  EXPECT_EQ(refusal({.path = path_, .engine = true}).code, ErrorCode::kNotFound);
+  EXPECT_EQ(refusal({.path = directory_.file("none/x.db"), .create = true}).code, ErrorCode::kIo);
+  EXPECT_THAT(directory_.names(), IsEmpty());
+}
+
+TEST_F(SqliteOpenTest, many_openers_at_once_make_one_database) {
+  constexpr int kOpeners = 8;
+  std::vector<std::string> keys(kOpeners);
+  std::atomic<int> ready = 0;
+  {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kOpeners; ++i) {
+      threads.emplace_back([&, i] {
+        ++ready;
+        while (ready < kOpeners) std::this_thread::yield();
+        auto opened = open_sqlite_outbox({.path = path_, .create = true});
+        keys[static_cast<std::size_t>(i)] =
+            opened ? (*opened)->id_key().value_or("none") : opened.error().to_string();
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  EXPECT_THAT(keys, ::testing::Each(keys[0]));
+  EXPECT_EQ(keys[0].size(), 32U);
+  EXPECT_THAT(directory_.names(), ElementsAre("x.db"));
+}
+
+TEST_F(SqliteOpenTest, many_openers_at_once_add_the_tables_to_a_hosts_database_once) {
+  HostConnection host(path_);
+  ASSERT_EQ(host.run("CREATE TABLE loan (id INTEGER PRIMARY KEY); INSERT INTO loan VALUES (7)"),
+            SQLITE_OK);
+  std::vector<std::string> results(6);
+  {
+    std::vector<std::thread> threads;
+    for (std::string& result : results) {
+      threads.emplace_back([&] { result = error_of({.path = path_, .create = true}); });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  EXPECT_THAT(results, ::testing::Each("opened"));
+  EXPECT_EQ(host.ask("SELECT id FROM loan"), "7");
+}
+
+TEST_F(SqliteOpenTest, a_hosts_database_gets_the_tables_only_where_creation_is_wanted) {
+  {
+    HostConnection host(path_);
+    host.run("PRAGMA user_version = 42; CREATE TABLE loan (id INTEGER PRIMARY KEY)");
+  }
+  const Error refused = refusal({.path = path_});
+  EXPECT_EQ(refused.code, ErrorCode::kNotFound);
+  EXPECT_THAT(refused.message, HasSubstr("no Outrider tables"));
+  EXPECT_EQ(HostConnection(path_).ask("PRAGMA journal_mode"), "delete") << "left as it was";
+
+  const auto outbox = open();
+  HostConnection host(path_);
+  EXPECT_EQ(host.ask("PRAGMA user_version"), "42");
+  EXPECT_EQ(host.ask("SELECT count(*) FROM loan"), "0");
+}
+
+TEST_F(SqliteOpenTest, an_empty_file_is_an_empty_database) {
+  write_file(path_, "");
+  EXPECT_EQ(refusal({.path = path_}).code, ErrorCode::kNotFound);
+  EXPECT_NE(open(), nullptr);
+}
+
+TEST_F(SqliteOpenTest, a_symbolic_link_is_followed_so_that_both_names_are_one_database) {
+  open().reset();
+  const std::string link = directory_.file("link.db");
+  std::filesystem::create_symlink(path_, link);
+  EXPECT_EQ(wal_path(link), wal_path(path_));
+  EXPECT_EQ(wake_path(link), wake_path(path_));
+  const auto engine = open(true);
+  EXPECT_EQ(refusal({.path = link, .engine = true}).code, ErrorCode::kLocked);
+}
+
+// ---- what is refused ----
+
+TEST_F(SqliteOpenTest, a_newer_schema_is_left_alone_and_both_versions_are_named) {
+  open().reset();
+  HostConnection(path_).run("UPDATE outrider_meta SET value = 99 WHERE name = 'schema_version'");
+  for (const bool create : {false, true}) {
+    const Error refused = refusal({.path = path_, .create = create});
+    EXPECT_EQ(refused.code, ErrorCode::kTooNew);
+    EXPECT_THAT(refused.message, HasSubstr("99"));
+    EXPECT_THAT(refused.message, HasSubstr("up to 1"));
+    EXPECT_THAT(refused.where, HasSubstr("x.db"));
+  }
+}
+
+TEST_F(SqliteOpenTest, what_is_no_database_is_refused_and_left_alone) {
+  const std::string text = "id,name\n1,one\n" + std::string(5000, 'x');
+  write_file(path_, text);
+  EXPECT_EQ(refusal({.path = path_, .create = true}).code, ErrorCode::kCorrupt);
+  std::ifstream in(path_);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), text);
+  const std::string folder = directory_.file("folder");
+  std::filesystem::create_directory(folder);
+  EXPECT_EQ(refusal({.path = folder, .create = true}).code, ErrorCode::kCorrupt);
+  const std::string pipe = directory_.file("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(refusal({.path = pipe, .create = true}).code, ErrorCode::kCorrupt);
+}
+
+TEST_F(SqliteOpenTest, a_damaged_database_is_refused) {
+  open().reset();
+  const auto size = std::filesystem::file_size(path_);
+  std::string bytes(size, '\0');
+  std::ifstream(path_, std::ios::binary).read(bytes.data(), static_cast<std::streamsize>(size));
+  const auto damaged = [&](const std::function<void(std::string&)>& damage) {
+    std::string copy = bytes;
+    damage(copy);
+    write_file(path_, copy);
+    return error_of({.path = path_});
+  };
+  EXPECT_EQ(damaged([](std::string&) {}), "opened");
+  EXPECT_EQ(damaged([](std::string& file) { file.resize(file.size() / 2); }), "corrupt");
+  EXPECT_EQ(damaged([](std::string& file) { file.resize(700); }), "corrupt");
+  EXPECT_EQ(damaged([](std::string& file) { file.replace(0, 16, 16, 'x'); }), "corrupt");
+  EXPECT_EQ(damaged([](std::string& file) { file.replace(100, 2000, 2000, '\xFF'); }), "corrupt");
+  EXPECT_EQ(damaged([](std::string& file) {
+              file.replace(4096, file.size() - 4096, file.size() - 4096, '\xFF');
+            }),
+            "corrupt");
+}
+
+TEST_F(SqliteOpenTest, a_database_that_lost_a_table_is_damaged) {
+  open().reset();
+  HostConnection(path_).run("DROP TABLE outrider_lane");
+  const Error refused = refusal({.path = path_, .create = true});
+  EXPECT_EQ(refused.code, ErrorCode::kCorrupt);
+  EXPECT_THAT(refused.message, HasSubstr("outrider_lane"));
+}
+
+// As a user without privileges: root may write anywhere.
+int as_nobody(const std::function<int()>& work) {
+  return in_child([&] {
+    if (::geteuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) return 99;
+    return work();
+  });
+}
+
+TEST_F(SqliteOpenTest, a_directory_that_cannot_be_written_is_an_error_of_the_directory) {
+  open().reset();
+  ::chmod(path_.c_str(), 0666);
+  ::chmod(directory_.path().c_str(), 0555);
+  for (const std::string& path : {path_, directory_.file("new.db")}) {
+    EXPECT_EQ(as_nobody([&] {
+                const auto opened = open_sqlite_outbox({.path = path, .create = true});
+                if (opened || opened.error().code != ErrorCode::kIo) return 1;
+                return opened.error().hint.find("writable") == std::string::npos ? 2 : 0;
+              }),
+              0)
+        << path;
+  }
+  ::chmod(directory_.path().c_str(), 0700);
+  EXPECT_THAT(directory_.names(), ElementsAre("x.db"));
+}
+
+TEST_F(SqliteOpenTest, a_read_only_file_is_an_error_and_not_a_read_only_outbox) {
+  open().reset();
+  ::chmod(path_.c_str(), 0444);
+  ::chmod(directory_.path().c_str(), 0777);
+  EXPECT_EQ(as_nobody([&] {
+              const auto opened = open_sqlite_outbox({.path = path_, .create = true});
+              return !opened && opened.error().code == ErrorCode::kIo ? 0 : 1;
+            }),
+            0);
+}
+
+// In a mount namespace of its own, where the machine allows one: a real small disk.
+TEST_F(SqliteOpenTest, a_full_disk_is_an_error_and_leaves_no_half_made_database) {
+  constexpr int kNoMounts = 77;
+  const int result = in_child([&] {
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", directory_.path().c_str(), "tmpfs", 0, "size=64k") != 0) {
+      return kNoMounts;
+    }
+    const auto opened = open_sqlite_outbox({.path = path_, .create = true});
+    if (opened || opened.error().code != ErrorCode::kIo) return 1;
+    return directory_.names().empty() ? 0 : 2;
+  });
+  if (result == kNoMounts) GTEST_SKIP() << "no privilege to mount; the next test covers it";
+  EXPECT_EQ(result, 0);
+}
+
+TEST_F(SqliteOpenTest, a_file_size_limit_is_an_error_and_leaves_no_half_made_database) {
+  EXPECT_EQ(in_child([&] {
+              ::signal(SIGXFSZ, SIG_IGN);
+              const rlimit limit{.rlim_cur = 20'000, .rlim_max = 20'000};
+              ::setrlimit(RLIMIT_FSIZE, &limit);
+              const auto opened = open_sqlite_outbox({.path = path_, .create = true});
+              if (opened || opened.error().code != ErrorCode::kIo) return 1;
+              return directory_.names().empty() ? 0 : 2;
+            }),
+            0);
+}
+
+// ---- one engine ----
+
+TEST_F(SqliteOpenTest, a_second_engine_is_told_which_process_has_the_database) {
+  const auto engine = open(true);
+  const Error refused = refusal({.path = path_, .engine = true});
+  EXPECT_EQ(refused.code, ErrorCode::kLocked);
+  EXPECT_THAT(refused.message, HasSubstr("process " + std::to_string(::getpid()) + " on "));
+  EXPECT_NE(open(false), nullptr) << "others may still work on it";
+}
+
+TEST_F(SqliteOpenTest, the_lock_ends_with_its_holder) {
+  open(true).reset();
+  EXPECT_NE(open(true), nullptr);
+}
+
+TEST_F(SqliteOpenTest, an_engine_in_another_process_is_named_and_its_lock_ends_with_a_kill) {
+  open().reset();
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto engine = open_sqlite_outbox({.path = path_, .engine = true});
+    const char word = engine ? 'y' : 'n';
+    if (::write(ready[1], &word, 1) != 1) ::_exit(1);
+    for (;;) ::pause();
+  }
+  char word = 0;
+  ASSERT_EQ(::read(ready[0], &word, 1), 1);
+  EXPECT_EQ(word, 'y');
+  const Error refused = refusal({.path = path_, .engine = true});
+  EXPECT_EQ(refused.code, ErrorCode::kLocked);
+  EXPECT_THAT(refused.message, HasSubstr("process " + std::to_string(child) + " "));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_NE(open(true), nullptr);
+  ::close(ready[0]);
+  ::close(ready[1]);
+}
+
+// ---- beside the host ----
+
+TEST_F(SqliteOpenTest, a_host_that_keeps_the_write_lock_makes_the_batch_busy_and_nothing_is_lost) {
+  auto opened = open_sqlite_outbox({.path = path_, .create = true, .busy_timeout_ms = 50});
+  ASSERT_TRUE(opened.has_value());
+  HostConnection host(path_);
+  ASSERT_EQ(host.run("BEGIN IMMEDIATE"), SQLITE_OK);
+  const Mutation event = sample_event();
+  const auto busy = (*opened)->apply({&event, 1});
+  ASSERT_FALSE(busy);
+  EXPECT_EQ(busy.error().code, ErrorCode::kBusy);
+  EXPECT_TRUE((*opened)->events({})->empty()) << "reads go on";
+  ASSERT_EQ(host.run("ROLLBACK"), SQLITE_OK);
+  EXPECT_TRUE((*opened)->apply({&event, 1}));
+}
+
+TEST_F(SqliteOpenTest, a_host_that_lets_go_in_time_is_waited_for) {
+  const auto outbox = open();
+  HostConnection host(path_);
+  ASSERT_EQ(host.run("BEGIN IMMEDIATE"), SQLITE_OK);
+  std::atomic<bool> begun = false;
+  std::thread writer([&] {
+    begun = true;
+    const Mutation event = sample_event();
+    EXPECT_TRUE(outbox->apply({&event, 1}));
+  });
+  while (!begun) std::this_thread::yield();
+  host.run("CREATE TABLE loan (id INTEGER PRIMARY KEY)");
+  EXPECT_EQ(host.run("COMMIT"), SQLITE_OK);
+  writer.join();
+  EXPECT_EQ(host.ask("SELECT count(*) FROM outrider_event"), "1");
+}
+
+TEST_F(SqliteOpenTest, opening_and_closing_does_not_drop_the_locks_of_a_host_in_the_same_process) {
+  open().reset();
+  HostConnection host(path_);
+  ASSERT_EQ(host.run("BEGIN IMMEDIATE"), SQLITE_OK);
+  auto opened = open_sqlite_outbox({.path = path_, .create = true, .busy_timeout_ms = 0});
+  opened->reset();
+  EXPECT_EQ(in_child([&] {  // POSIX locks are seen by other processes only
+              sqlite3* other = nullptr;
+              if (sqlite3_open(path_.c_str(), &other) != SQLITE_OK) return 1;
+              const int code = sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr);
+              return code == SQLITE_BUSY ? 0 : 2;
+            }),
+            0);
+}
+
+// ---- erasing ----
+
+std::string all_bytes(const TemporaryDirectory& directory) {
+  std::string bytes;
+  for (const std::string& name : directory.names()) {
+    std::ifstream in(directory.file(name), std::ios::binary);
+    bytes.append(std::istreambuf_iterator<char>(in), {});
+  }
+  return bytes;
+}
+
+TEST_F(SqliteOpenTest, a_purged_payload_is_on_the_disk_no_more_not_even_in_the_log) {
+  const auto outbox = open();
+  Enqueue event = sample_event();
+  event.body = R"({"ssn":"078-05-1120"})";
+  const std::vector<Mutation> batch{event, sample_event()};
+  ASSERT_TRUE(outbox->apply(batch));
+  EXPECT_THAT(all_bytes(directory_), HasSubstr("078-05-1120"));
+  const Mutation purge = Maintain{.payloads_before = event.now + 1, .now = event.now};
+  for (int step = 0; step < 10; ++step) ASSERT_TRUE(outbox->apply({&purge, 1}));
+  EXPECT_THAT(all_bytes(directory_), ::testing::Not(HasSubstr("078-05-1120")));
+}
+
+TEST_F(SqliteOpenTest, the_secrets_of_a_removed_endpoint_are_on_the_disk_no_more) {
+  const auto outbox = open();
+  AddEndpoint add;
+  add.spec = {.account = "acme",
+              .provider = "shop",
+              .url = "https://x.example/",
+              .secret = "whsec_VERY-SECRET-TEXT"};
+  const Mutation added = add;
+  ASSERT_TRUE(outbox->apply({&added, 1}));
+  EXPECT_THAT(all_bytes(directory_), HasSubstr("VERY-SECRET-TEXT"));
+  const Mutation removed = ChangeEndpoint{.endpoint = 1, .kind = ChangeEndpoint::Kind::kRemove};
+  ASSERT_TRUE(outbox->apply({&removed, 1}));
+  EXPECT_THAT(all_bytes(directory_), ::testing::Not(HasSubstr("VERY-SECRET-TEXT")));
+}
+
+}  // namespace
+}  // namespace outrider::storage
