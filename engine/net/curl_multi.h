@@ -37,13 +37,11 @@ class CurlMulti {
   void add(CURL* easy);
   void remove(CURL* easy);
 
-  // For the transfers' callbacks. `ends` names a connection; see connection_ends().
+  // For the transfers' callbacks. `ends` names a connection: both addresses and ports.
   void opened(curl_socket_t socket);
   static int close_socket(void* multi, curl_socket_t socket) noexcept;  // CLOSESOCKETFUNCTION
   void name_connection(curl_socket_t socket, std::string ends);
   [[nodiscard]] std::optional<curl_socket_t> connection(const std::string& ends) const;
-
-  [[nodiscard]] std::uint32_t open_sockets() const noexcept { return open_sockets_; }
 
  private:
   struct Poll;
@@ -61,7 +59,6 @@ class CurlMulti {
   Finished finished_;
   std::vector<Socket> sockets_;  // by descriptor
   std::unordered_map<std::string, curl_socket_t> connections_;
-  std::uint32_t open_sockets_ = 0;
   UvOwned<Timer> timer_;
   std::unique_ptr<CURLM, CurlMultiClose> multi_;
 };

@@ -179,7 +179,7 @@ class CurlSender final : public HttpSender {
     if (exchange.later != 0) return;  // it is over, and about to be told
     if (exchange.transfer) {
       exchange.transfer->stop();
-      HttpOutcome outcome = exchange.transfer->outcome(CURLE_OPERATION_TIMEDOUT, loop_.wall());
+      HttpOutcome outcome = exchange.transfer->outcome_at_deadline(loop_.wall());
       put_back(std::move(exchange.transfer));
       finish(id, std::move(outcome));
       return;

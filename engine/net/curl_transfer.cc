@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "core/assert.h"
+#include "crypto/tls_client.h"
 #include "net/curl_outcome.h"
 #include "net/retry_after.h"
 
@@ -71,6 +72,13 @@ template <class T>
   const CURLcode code = curl_easy_getinfo(easy, what, &value);
   OUTRIDER_ASSERT(code == CURLE_OK);
   return value;
+}
+
+// A record that came behind the last answer is no longer in the socket: OpenSSL reads ahead.
+[[nodiscard]] bool has_unread_tls(CURL* easy) {
+  const auto* tls = info<curl_tlssessioninfo*>(easy, CURLINFO_TLS_SSL_PTR);
+  return tls != nullptr && tls->backend == CURLSSLBACKEND_OPENSSL && tls->internals != nullptr &&
+         crypto::has_unread_bytes(tls->internals);
 }
 
 [[nodiscard]] bool has_header(const std::vector<HeaderField>& headers, std::string_view name) {
@@ -148,12 +156,16 @@ void CurlTransfer::start(std::uint64_t exchange, HttpRequest request,
   set_option(easy, CURLOPT_POST, 1L);
   set_option(easy, CURLOPT_POSTFIELDS, request_.body.data());
   set_option(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
-  const auto connect =
-      std::max(core::Duration(1), std::min(settings_.connect_timeout, request_.timeout));
-  set_option(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect.count()));
+  set_option(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_limit_ms());
   set_headers();
   set_addresses(addresses);
   launch(false);
+}
+
+// libcurl knows no way to have no limit; one beyond our own deadline comes to the same.
+long CurlTransfer::connect_limit_ms() const {
+  const auto limit = std::min(settings_.connect_timeout, request_.timeout + core::Duration(1000));
+  return static_cast<long>(std::max<std::int64_t>(1, limit.count()));
 }
 
 void CurlTransfer::start_fresh() {
@@ -224,7 +236,17 @@ curl_socket_t CurlTransfer::on_open(void* self, curlsocktype /*purpose*/,
   return static_cast<CurlTransfer*>(self)->open(*address);
 }
 
+// libcurl is about to send the request a second time, because the kept connection has died.
+bool CurlTransfer::is_repeating() {
+  if (sends_ == 0 || info<long>(easy_.get(), CURLINFO_REQUEST_SIZE) == 0) return false;
+  fault_ =
+      AnswerFault{ErrorClass::kReset,
+                  "the connection died without an answer; the request may have been processed"};
+  return true;
+}
+
 curl_socket_t CurlTransfer::open(const curl_sockaddr& wanted) {
+  if (is_repeating()) return CURL_SOCKET_BAD;
   const auto address = address_of(wanted.addr);
   const auto refused =
       address ? settings_.rules.refuses(*address) : std::optional<std::string_view>("unknown");
@@ -253,13 +275,9 @@ int CurlTransfer::on_before_request(void* self, char* peer_ip, char* local_ip, i
 
 bool CurlTransfer::may_send(std::string_view peer_ip, int peer_port, std::string_view local_ip,
                             int local_port) {
+  if (is_repeating()) return false;
+  ++sends_;
   peer_ = endpoint_text(peer_ip, peer_port);
-  if (++sends_ > 1 && info<long>(easy_.get(), CURLINFO_REQUEST_SIZE) > 0) {
-    fault_ =
-        AnswerFault{ErrorClass::kReset,
-                    "the connection died without an answer; the request may have been processed"};
-    return false;
-  }
   const auto address = core::parse_address(peer_ip);
   const auto refused =
       address ? settings_.rules.refuses(*address) : std::optional<std::string_view>("unknown");
@@ -271,7 +289,7 @@ bool CurlTransfer::may_send(std::string_view peer_ip, int peer_port, std::string
   const std::string ends = peer_ + " " + endpoint_text(local_ip, local_port);
   if (own_connection(ends, local_ip, local_port)) return true;
   const auto kept = multi_.connection(ends);
-  spoiled_ = !kept || !is_quiet(*kept);
+  spoiled_ = !kept || !is_quiet(*kept) || has_unread_tls(easy_.get());
   if (spoiled_) {
     fault_ = AnswerFault{ErrorClass::kAborted, "the connection could not be trusted"};
   }
@@ -287,7 +305,7 @@ bool CurlTransfer::own_connection(const std::string& ends, std::string_view loca
                    [v6, local_port](curl_socket_t fd) { return is_at(fd, v6, local_port); });
   if (mine == opened_.end()) return false;
   multi_.name_connection(*mine, ends);
-  opened_.erase(mine);
+  opened_.clear();
   return true;
 }
 
@@ -309,17 +327,26 @@ std::size_t CurlTransfer::on_body(char* data, std::size_t /*one*/, std::size_t s
   return static_cast<CurlTransfer*>(self)->answer_.on_body({data, size}) ? size : 0;
 }
 
+HttpOutcome CurlTransfer::outcome_at_deadline(core::WallTime now) {
+  return outcome_with(CURLE_OPERATION_TIMEDOUT, request_.timeout, now);
+}
+
+// A time limit of libcurl's own can only be the one for connecting.
 HttpOutcome CurlTransfer::outcome(CURLcode result, core::WallTime now) {
+  return outcome_with(result, core::Duration(connect_limit_ms()), now);
+}
+
+HttpOutcome CurlTransfer::outcome_with(CURLcode result, core::Duration limit, core::WallTime now) {
   CURL* const easy = easy_.get();
   HttpOutcome out;
   out.status = answer_.status();
   if (answer_.retry_after()) out.retry_after = parse_retry_after(*answer_.retry_after(), now);
   out.response_truncated = answer_.truncated();
   out.response = std::move(answer_.body());
-  const bool connected = info<curl_off_t>(easy, CURLINFO_CONNECT_TIME_T) > 0;
-  if (peer_.empty() && connected) {
-    peer_ = endpoint_text(info<char*>(easy, CURLINFO_PRIMARY_IP),
-                          static_cast<int>(info<long>(easy, CURLINFO_PRIMARY_PORT)));
+  // Without a request there was no one to tell us the peer; libcurl knows it once TCP is connected.
+  const auto* ip = info<char*>(easy, CURLINFO_PRIMARY_IP);
+  if (peer_.empty() && !opened_.empty() && ip != nullptr && *ip != '\0') {
+    peer_ = endpoint_text(ip, static_cast<int>(info<long>(easy, CURLINFO_PRIMARY_PORT)));
   }
   out.peer = peer_;
 
@@ -330,13 +357,13 @@ HttpOutcome CurlTransfer::outcome(CURLcode result, core::WallTime now) {
     auto failure = failure_of({.result = result,
                                .libcurl_words = libcurl_words_,
                                .tls = request_.target.tls,
-                               .connected = connected || sends_ > 0,
+                               .connected = !peer_.empty(),
                                .ready = sends_ > 0,
                                .any_sent = info<long>(easy, CURLINFO_REQUEST_SIZE) > 0,
                                .all_sent = all_sent(),
                                .answer_begun = answer_.begun(),
                                .os_errno = info<long>(easy, CURLINFO_OS_ERRNO),
-                               .limit = request_.timeout});
+                               .limit = limit});
     out.error = failure.error;
     out.detail = std::move(failure.words);
   } else if (answer_.status() == 0 || (answer_.early() && answer_.status() < 400)) {

@@ -47,9 +47,10 @@ class CurlTransfer {
   void start_fresh();
   [[nodiscard]] bool may_start_fresh() const noexcept { return spoiled_ && !fresh_; }
 
-  // After libcurl has finished with `result`, or when it is stopped: `result` is then
-  // CURLE_OPERATION_TIMEDOUT.
+  // After libcurl has finished with `result`.
   [[nodiscard]] HttpOutcome outcome(CURLcode result, core::WallTime now);
+  // After stop(), because its time is over.
+  [[nodiscard]] HttpOutcome outcome_at_deadline(core::WallTime now);
   // Ends it wherever it is.
   void stop() { multi_.remove(easy_.get()); }
   // Forgets the request; keeps the handle.
@@ -69,6 +70,9 @@ class CurlTransfer {
   void set_headers();
   void set_addresses(const std::vector<core::Address>& addresses);
   void launch(bool fresh);
+  [[nodiscard]] long connect_limit_ms() const;
+  [[nodiscard]] HttpOutcome outcome_with(CURLcode result, core::Duration limit, core::WallTime now);
+  [[nodiscard]] bool is_repeating();
   [[nodiscard]] curl_socket_t open(const curl_sockaddr& wanted);
   [[nodiscard]] bool may_send(std::string_view peer_ip, int peer_port, std::string_view local_ip,
                               int local_port);
@@ -89,9 +93,9 @@ class CurlTransfer {
   curl_slist pin_list_{};
 
   bool fresh_ = false;
-  int sends_ = 0;         // calls of the pre-request callback
-  bool spoiled_ = false;  // the kept connection had something to read, or was dead
-  std::vector<curl_socket_t> opened_;
+  int sends_ = 0;                      // calls of the pre-request callback
+  bool spoiled_ = false;               // the kept connection had something to read, or was dead
+  std::vector<curl_socket_t> opened_;  // by this request, until one of them is its connection
   std::string peer_;
   std::optional<AnswerFault> fault_;
   std::string fault_detail_;  // where static words do not say enough

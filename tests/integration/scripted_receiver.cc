@@ -88,14 +88,21 @@ void ReceiverConnection::send_repeatedly(std::string_view bytes, int times) {
 void ReceiverConnection::half_close() { shutdown(fd_, SHUT_WR); }
 
 void ReceiverConnection::reset() {
-  const linger at_once{1, 0};
-  setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  // Connecting to nothing is how Linux spells it for a socket that stays open.
+  sockaddr nothing{};
+  nothing.sa_family = AF_UNSPEC;
+  connect(fd_, &nothing, sizeof nothing);
 }
 
 void ReceiverConnection::wait_for_close() {
   std::array<char, 65536> bytes{};
   while (recv(fd_, bytes.data(), bytes.size(), 0) > 0) {
   }
+}
+
+void ReceiverConnection::wait_without_reading() {
+  pollfd wait{fd_, 0, 0};  // errors and hang-ups are always reported
+  poll(&wait, 1, kLongestWaitMs);
 }
 
 ScriptedReceiver::ScriptedReceiver(Options options, Script script)

@@ -57,9 +57,11 @@ class ReceiverConnection {
   // The same bytes until the peer gives up, at most `times` times.
   void send_repeatedly(std::string_view bytes, int times);
   void half_close();
-  void reset();  // RST instead of FIN
+  void reset();  // RST at once; takes away what the peer has not read yet
   // Until the peer closes its side (or resets); whatever it sends is dropped.
   void wait_for_close();
+  // The same, but nothing is read.
+  void wait_without_reading();
 
  private:
   [[nodiscard]] bool receive_more();

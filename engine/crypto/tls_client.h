@@ -1,0 +1,12 @@
+// What the HTTP client needs to know of a TLS connection that libcurl holds, and libcurl does not
+// tell.
+#pragma once
+
+namespace outrider::crypto {
+
+// Has the connection received bytes that nobody has read yet, decrypted or not? They are no longer
+// in the socket, because libcurl lets OpenSSL read ahead. `ssl`: libcurl's CURLINFO_TLS_SSL_PTR
+// where its backend is OpenSSL; not null. Thread: the one that uses the connection.
+[[nodiscard]] bool has_unread_bytes(const void* ssl) noexcept;
+
+}  // namespace outrider::crypto
