@@ -11,7 +11,8 @@ namespace outrider {
 namespace {
 
 constexpr std::size_t kRefillsAtOnce = 64;
-// Longest time between a row becoming due on disk and a timer set for it: a bound for wall-clock surprises.
+// Longest time between a row becoming due on disk and a timer set for it: a bound for wall-clock
+// surprises.
 constexpr core::Duration kLongestSleep{100'000'000};
 
 }  // namespace
@@ -82,8 +83,9 @@ void Dispatcher::add_due(const std::vector<storage::DueRow>& rows) {
   }
 }
 
-// Stored times are of the wall clock, and that one can be set. A first attempt is due whatever the clock says now; a retry
-// never waits longer than its policy's longest delay. What waits in memory already runs on the monotonic clock.
+// Stored times are of the wall clock, and that one can be set. A first attempt is due whatever the
+// clock says now; a retry never waits longer than its policy's longest delay. What waits in memory
+// already runs on the monotonic clock.
 core::DueItem Dispatcher::to_item(const storage::DueRow& row) const {
   core::Duration longest = kLongestSleep;
   if (const auto found = endpoints_.find(row.endpoint);
@@ -130,6 +132,7 @@ void Dispatcher::request_jobs() {
       [this, claims = std::move(claims)](Result<std::vector<storage::DeliveryJob>> jobs) {
         if (!jobs) {
           for (const core::Claim& claim : claims) release(claim, core::SlotResult::kNeutral);
+          read_again(claims);
           return;
         }
         for (const core::Claim& claim : claims) {
@@ -144,6 +147,14 @@ void Dispatcher::request_jobs() {
         }
         pump();
       });
+}
+
+// The disk did not answer: what was claimed is still on it, and is looked for again a little later.
+void Dispatcher::read_again(const std::vector<core::Claim>& claims) {
+  parts_.timers.start(options_.storage_retry, [this, claims] {
+    for (const core::Claim& claim : claims) scheduler_.mark_incomplete(claim.endpoint);
+    pump();
+  });
 }
 
 void Dispatcher::release(const core::Claim& claim, core::SlotResult result) {

@@ -1,12 +1,18 @@
-// The dispatcher: joins what is due (core::Scheduler), what is stored (storage) and what goes out (net::HttpSender).
+// The dispatcher: joins what is due (core::Scheduler), what is stored (storage) and what goes out
+// (net::HttpSender).
 //
-// One event through it:  a commit reports due rows -> scheduler -> take_ready -> jobs read from storage -> signed request
-// -> HttpSender -> verdict, retry and deactivation decided -> one AttemptFinished mutation -> durable -> slot freed.
+// One event through it:  a commit reports due rows -> scheduler -> take_ready -> jobs read from
+// storage -> signed request
+// -> HttpSender -> verdict, retry and deactivation decided -> one AttemptFinished mutation ->
+// durable -> slot freed.
 //
 // What must hold:
-// - No send starts for an endpoint that is not active: decided here at completion, read again with each job.
-// - Each claim ends in exactly one of: released without a trace, DeliveryEnded, AttemptFinished; and holds its slot until then.
-// - A result whose commit failed cleanly (disk full, busy) is kept and submitted again; it is never dropped.
+// - No send starts for an endpoint that is not active: decided here at completion, read again with
+// each job.
+// - Each claim ends in exactly one of: released without a trace, DeliveryEnded, AttemptFinished;
+// and holds its slot until then.
+// - A result whose commit failed cleanly (disk full, busy) is kept and submitted again; it is never
+// dropped.
 // - Health is counted in the order in which attempts complete.
 //
 // One thread, the loop's. Time comes from Clock, so a test can run days in milliseconds.
@@ -115,6 +121,7 @@ class Dispatcher {
   // Sending (dispatcher.cc).
   void request_refills();
   void request_jobs();
+  void read_again(const std::vector<core::Claim>& claims);
   void launch(const core::Claim& claim, storage::DeliveryJob job);
   // Takes the body out of the job: it travels with the request.
   Result<net::HttpRequest> build(const Endpoint& endpoint, storage::DeliveryJob& job) const;

@@ -1,5 +1,6 @@
-// What the dispatcher knows of endpoints, and how it hears of changes: its own commits by message, those of other
-// connections by asking the outbox what is new. Rows that came by plain SQL are checked here and accepted or rejected.
+// What the dispatcher knows of endpoints, and how it hears of changes: its own commits by message,
+// those of other connections by asking the outbox what is new. Rows that came by plain SQL are
+// checked here and accepted or rejected.
 #include <algorithm>
 
 #include "dispatcher.h"
@@ -17,7 +18,10 @@ void Dispatcher::load_endpoint(storage::EndpointRow row) {
   parts_.storage.read<std::optional<storage::EndpointRecord>>(
       [row, now](storage::Outbox& outbox) { return outbox.endpoint(row, now); },
       [this, row](Result<std::optional<storage::EndpointRecord>> record) {
-        if (!record) return;  // asked again with the next change
+        if (!record) {
+          parts_.timers.start(options_.storage_retry, [this, row] { load_endpoint(row); });
+          return;
+        }
         if (!record->has_value() || (*record)->removed) {
           forget_endpoint(row);
         } else {
@@ -52,7 +56,8 @@ std::vector<storage::EndpointRow> Dispatcher::in_scope(storage::EndpointRow row,
 void Dispatcher::put_endpoint(storage::EndpointRecord record) {
   const storage::EndpointRow row = record.row;
   Endpoint& endpoint = endpoints_[row];
-  // The stored breaker lags behind ours by what is in flight; it wins only where an activation came between.
+  // The stored breaker lags behind ours by what is in flight; it wins only where an activation came
+  // between.
   if (endpoint.provider == nullptr || record.epoch != endpoint.breaker.epoch) {
     endpoint.breaker = {.health = record.health, .epoch = record.epoch};
   }
@@ -132,7 +137,8 @@ void Dispatcher::follow(const storage::ForeignChanges& changes) {
   pump();
 }
 
-// An operator retried or cancelled these: what waits in memory may be out of date, the disk is right.
+// An operator retried or cancelled these: what waits in memory may be out of date, the disk is
+// right.
 void Dispatcher::look_at(std::vector<storage::DeliveryRow> deliveries) {
   std::sort(deliveries.begin(), deliveries.end());
   parts_.storage.read<std::vector<storage::DeliveryJob>>(
@@ -180,8 +186,8 @@ void Dispatcher::pick_up_inbox() {
       });
 }
 
-// The transaction said no (a conflicting key, no endpoint): that is an answer to the row. Anything else is no answer, and
-// the row waits for the next look.
+// The transaction said no (a conflicting key, no endpoint): that is an answer to the row. Anything
+// else is no answer, and the row waits for the next look.
 void Dispatcher::refused_at_commit(std::int64_t inbox_row, const Error& error) {
   const bool answer = error.code == ErrorCode::kRefused || error.code == ErrorCode::kConflict ||
                       error.code == ErrorCode::kNotFound ||

@@ -1,11 +1,13 @@
-// Wiring: which thread owns what, how it starts, how it stops. No decisions about events are made here.
+// Wiring: which thread owns what, how it starts, how it stops. No decisions about events are made
+// here.
 //
 //   any thread      publish(): checks and canonicalises, then submits to the commit queue
 //   loop thread     Loop, Resolver, HttpSender, StorageLink, Dispatcher
 //   storage thread  Outbox
 //
-// Stopping runs the same way back: the dispatcher stops claiming, requests in flight finish or are aborted at the drain
-// limit, results become durable, the loop ends, the storage thread ends, then everything is taken down in reverse order.
+// Stopping runs the same way back: the dispatcher stops claiming, requests in flight finish or are
+// aborted at the drain limit, results become durable, the loop ends, the storage thread ends, then
+// everything is taken down in reverse order.
 #include <pthread.h>
 
 #include <atomic>
@@ -34,7 +36,8 @@
 namespace outrider {
 namespace {
 
-// After the WAL was written to, the commit becomes visible a moment later: look then, and once more for a late one.
+// After the WAL was written to, the commit becomes visible a moment later: look then, and once more
+// for a late one.
 constexpr core::Duration kLookSoon{1};
 constexpr core::Duration kLookAgain{20};
 // The backstop where no event came, and the only way where the file cannot be watched.
@@ -57,7 +60,8 @@ Result<void> check(const Options& options) {
   return {};
 }
 
-// New threads must not take the host's signals, and a write to a closed connection must not end the process.
+// New threads must not take the host's signals, and a write to a closed connection must not end the
+// process.
 class SignalsBlocked {
  public:
   SignalsBlocked() {

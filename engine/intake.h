@@ -1,5 +1,6 @@
-// The one way an event becomes an Enqueue mutation, whoever brings it: Engine::publish, the CLI, or a row of
-// outrider_outbox. Every check that can be made without the database is made here; the rest is the transaction's.
+// The one way an event becomes an Enqueue mutation, whoever brings it: Engine::publish, the CLI, or
+// a row of outrider_outbox. Every check that can be made without the database is made here; the
+// rest is the transaction's.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +26,11 @@ class Intake {
   Intake(const core::ProviderSet& providers, crypto::PublicIds ids, IntakeLimits limits)
       : providers_(&providers), ids_(std::move(ids)), limits_(limits) {}
 
-  // Any thread. Errors: kInvalidArgument (a field, named), kInvalidPayload (JSON pointer), kNotFound (provider, endpoint).
+  // Any thread. Errors: kInvalidArgument (a field, named), kInvalidPayload (JSON pointer),
+  // kNotFound (provider, endpoint).
   [[nodiscard]] Result<storage::Enqueue> check(const Event& event, std::int64_t now_ms) const;
-  // A row that came by plain SQL: the mutation that accepts it, or the one that rejects it with the reason.
+  // A row that came by plain SQL: the mutation that accepts it, or the one that rejects it with the
+  // reason.
   [[nodiscard]] storage::Mutation check(const storage::InboxRow& row, std::int64_t now_ms) const;
 
   [[nodiscard]] const crypto::PublicIds& ids() const { return ids_; }

@@ -1,5 +1,5 @@
-// Structured log lines: one JSON object per line, and only fields of a closed list. What is not listed cannot be logged, so
-// no body, secret, header or URL query gets into a line by accident.
+// Structured log lines: one JSON object per line, and only fields of a closed list. What is not
+// listed cannot be logged, so no body, secret, header or URL query gets into a line by accident.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,8 @@ class Log {
  public:
   using Sink = std::function<void(std::string_view line)>;
   explicit Log(Sink sink = {}) : sink_(std::move(sink)) {}
-  // {"time":"2026-01-02T03:04:05.678Z","event":"attempt","endpoint":"ep_…",…}. Any thread, if the sink allows it.
+  // {"time":"2026-01-02T03:04:05.678Z","event":"attempt","endpoint":"ep_…",…}. Any thread, if the
+  // sink allows it.
   void line(core::WallTime at, std::string_view event,
             std::initializer_list<LogValue> values) const;
   [[nodiscard]] bool enabled() const { return static_cast<bool>(sink_); }

@@ -1,8 +1,9 @@
-// The loop's side of the storage thread: mutations and reads go out, their results come back as calls on the loop's thread.
+// The loop's side of the storage thread: mutations and reads go out, their results come back as
+// calls on the loop's thread.
 //
-// The storage thread puts each result into a mailbox and wakes the loop; drain() runs what lies there, in order. The
-// mailbox needs no limit of its own: it never holds more than was asked for, and asking is bounded by the commit queue.
-// Nothing here waits for the disk.
+// The storage thread puts each result into a mailbox and wakes the loop; drain() runs what lies
+// there, in order. The mailbox needs no limit of its own: it never holds more than was asked for,
+// and asking is bounded by the commit queue. Nothing here waits for the disk.
 #pragma once
 
 #include <condition_variable>
@@ -19,7 +20,8 @@ namespace outrider {
 
 class StorageLink {
  public:
-  // `wake` is called from the storage thread, and from post()'s caller; it must make the loop call drain() soon.
+  // `wake` is called from the storage thread, and from post()'s caller; it must make the loop call
+  // drain() soon.
   StorageLink(storage::StorageThread& storage, std::function<void()> wake)
       : storage_(storage), wake_(std::move(wake)) {}
 

@@ -1,4 +1,5 @@
-// The library's version. It is said once, in the root CMakeLists.txt; everything else asks for it here.
+// The library's version. It is said once, in the root CMakeLists.txt; everything else asks for it
+// here.
 #include <string_view>
 
 #include "outrider/outrider.h"

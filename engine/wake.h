@@ -1,5 +1,5 @@
-// Between processes on one database file: a datagram to the engine's Unix socket. Losing one costs a millisecond (the engine also
-// watches the WAL), so nothing here waits, retries or fails loudly.
+// Between processes on one database file: a datagram to the engine's Unix socket. Losing one costs
+// a millisecond (the engine also watches the WAL), so nothing here waits, retries or fails loudly.
 #pragma once
 
 #include <cstdint>

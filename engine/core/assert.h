@@ -1,5 +1,5 @@
-// A bug is an assertion, and assertions stay on in release: a wrong state must not be written to an outbox.
-// The message names the condition and the place, never a value.
+// A bug is an assertion, and assertions stay on in release: a wrong state must not be written to an
+// outbox. The message names the condition and the place, never a value.
 #pragma once
 
 #include <cstdio>

@@ -1,5 +1,5 @@
-// The system's wall clock for code that runs outside the loop (publish() on a host's thread, the CLI). Code on the loop asks
-// Loop::wall(), which is sampled once per turn.
+// The system's wall clock for code that runs outside the loop (publish() on a host's thread, the
+// CLI). Code on the loop asks Loop::wall(), which is sampled once per turn.
 #pragma once
 
 #include "core/time.h"

@@ -1,7 +1,7 @@
-// The operator's side: everything the CLI does, on the database file, from any process, whether or not an engine runs.
-// Every change is one durable transaction; a running engine hears of it within milliseconds.
-// Threads: one Database is used by one thread at a time. Ids are the public text ids; an id of a different database or
-// a misspelt one is kNotFound.
+// The operator's side: everything the CLI does, on the database file, from any process, whether or
+// not an engine runs. Every change is one durable transaction; a running engine hears of it within
+// milliseconds. Threads: one Database is used by one thread at a time. Ids are the public text ids;
+// an id of a different database or a misspelt one is kNotFound.
 #pragma once
 
 #include <cstdint>
@@ -47,8 +47,8 @@ class Database {
   [[nodiscard]] Result<EndpointView> activate_endpoint(const std::string& id);
   // Its pending deliveries are cancelled, its secrets erased; history stays.
   [[nodiscard]] Result<void> remove_endpoint(const std::string& id);
-  // A new signing secret (empty: generated). The old ones stay valid for `overlap_s` seconds (0: they end now);
-  // at most 10 live. Returns the secret where it was generated.
+  // A new signing secret (empty: generated). The old ones stay valid for `overlap_s` seconds (0:
+  // they end now); at most 10 live. Returns the secret where it was generated.
   [[nodiscard]] Result<std::optional<std::string>> rotate_secret(const std::string& id,
                                                                  const std::string& secret,
                                                                  std::int64_t overlap_s);
@@ -59,11 +59,12 @@ class Database {
   [[nodiscard]] Result<QueueView> queue(bool with_endpoints = true);
 
   [[nodiscard]] Result<std::vector<EventView>> events(const EventFilter& filter);
-  // With deliveries and attempts. Accepts an event id or a delivery id. Sensitive fields are masked unless `reveal`.
+  // With deliveries and attempts. Accepts an event id or a delivery id. Sensitive fields are masked
+  // unless `reveal`.
   [[nodiscard]] Result<EventView> event(const std::string& id, bool reveal = false);
-  // Makes deliveries due now: of the event (or the one delivery) those that are exhausted, expired, cancelled or waiting
-  // for a later attempt; `failed_only` false also resends delivered ones; events kept without an endpoint are matched
-  // again. Returns how many.
+  // Makes deliveries due now: of the event (or the one delivery) those that are exhausted, expired,
+  // cancelled or waiting for a later attempt; `failed_only` false also resends delivered ones;
+  // events kept without an endpoint are matched again. Returns how many.
   [[nodiscard]] Result<std::uint32_t> retry(const std::string& id, bool failed_only = true);
   // Ends what is still pending. Returns how many.
   [[nodiscard]] Result<std::uint32_t> cancel(const std::string& id, const std::string& reason);

@@ -2,14 +2,17 @@
 //
 //   auto engine = outrider::Engine::open({.database = "platform.db"});
 //   (*engine)->start();
-//   auto receipt = (*engine)->publish({.account = "acme", .provider = "standard-webhooks", .type = "loan.paid",
+//   auto receipt = (*engine)->publish({.account = "acme", .provider = "standard-webhooks", .type =
+//   "loan.paid",
 //                                      .payload = R"({"loan":7})"});
 //
-// An event is acknowledged only after its commit is durable; from then on it is delivered at least once to every
-// matching endpoint, or ends in a recorded terminal state. The operator's side (endpoints, queue, retry, cancel) is
-// outrider/database.h; it works on the same file, from any process, whether or not an engine runs.
+// An event is acknowledged only after its commit is durable; from then on it is delivered at least
+// once to every matching endpoint, or ends in a recorded terminal state. The operator's side
+// (endpoints, queue, retry, cancel) is outrider/database.h; it works on the same file, from any
+// process, whether or not an engine runs.
 //
-// Threads: publish() and publish_async() may be called from any thread, all else from the thread that opened the engine.
+// Threads: publish() and publish_async() may be called from any thread, all else from the thread
+// that opened the engine.
 #pragma once
 
 #include <cstdint>
@@ -50,37 +53,39 @@ struct Options {
   std::uint32_t retain_attempt_days = 400;  // attempts and finished events; 0: for ever
   std::uint32_t busy_timeout_ms = 5000;  // how long a commit waits for another process's write lock
   std::uint32_t drain_timeout_ms = 4500;  // how long stop() lets requests in flight finish
-  // One structured line (JSON, no newline) per notable happening; never a body, secret or URL query. Called on the
-  // engine's threads; must not block or throw. Unset: silent.
+  // One structured line (JSON, no newline) per notable happening; never a body, secret or URL
+  // query. Called on the engine's threads; must not block or throw. Unset: silent.
   std::function<void(std::string_view line)> log;
 };
 
 class Engine {
  public:
-  // Opens (creates, migrates) the database and loads the providers. Sends nothing yet. One engine per file: kLocked says
-  // who holds it. Errors: kInvalidArgument (an option, named), kLocked, kCorrupt, kTooNew, kIo.
+  // Opens (creates, migrates) the database and loads the providers. Sends nothing yet. One engine
+  // per file: kLocked says who holds it. Errors: kInvalidArgument (an option, named), kLocked,
+  // kCorrupt, kTooNew, kIo.
   [[nodiscard]] static Result<std::unique_ptr<Engine>> open(Options options);
 
   // Starts the threads and the deliveries; once. Returns when the endpoints are known.
   [[nodiscard]] Result<void> start();
 
-  // Checks, canonicalises and durably commits; returns when it is on disk. Must not be called from the engine's own
-  // threads (log callback, publish_async's callback).
+  // Checks, canonicalises and durably commits; returns when it is on disk. Must not be called from
+  // the engine's own threads (log callback, publish_async's callback).
   [[nodiscard]] Result<EventReceipt> publish(const Event& event);
 
-  // The same without waiting: `done` is called once, on an engine thread, and must not block or throw.
-  // kOverloaded and invalid events are answered before it returns.
+  // The same without waiting: `done` is called once, on an engine thread, and must not block or
+  // throw. kOverloaded and invalid events are answered before it returns.
   void publish_async(Event event, std::function<void(Result<EventReceipt>)> done);
 
-  // No new sends; requests in flight finish or time out; results are recorded. Idempotent. False in the result: some
-  // requests were still in flight at the time limit (they are sent again at the next start).
+  // No new sends; requests in flight finish or time out; results are recorded. Idempotent. False in
+  // the result: some requests were still in flight at the time limit (they are sent again at the
+  // next start).
   [[nodiscard]] Result<bool> stop();
 
   // Requests in flight right now, for reports.
   [[nodiscard]] std::uint32_t in_flight() const noexcept;
 
-  // Set once the engine cannot go on (a commit's outcome is unknown, the disk is gone): the reason. Callable from any
-  // thread. serve exits with it; an embedding host reopens.
+  // Set once the engine cannot go on (a commit's outcome is unknown, the disk is gone): the reason.
+  // Callable from any thread. serve exits with it; an embedding host reopens.
   [[nodiscard]] Result<void> health() const;
 
   ~Engine();
@@ -93,16 +98,16 @@ class Engine {
   std::unique_ptr<Impl> impl_;
 };
 
-// Writes the event into the host's own open transaction on `db`, whose file holds Outrider's tables: it is committed
-// with the host's rows or rolled back with them. The engine that runs on the file checks it against the provider when
-// it picks it up; a bad one becomes `rejected` with its reason, visible in `outrider queue`.
-// Checked at once: required fields, that the payload is JSON. Errors: kInvalidArgument, kInvalidPayload, kNotFound (no
-// outrider_outbox table in this file), kIo. Returns the row id in outrider_outbox.
-// Thread: the one that uses `db`.
+// Writes the event into the host's own open transaction on `db`, whose file holds Outrider's
+// tables: it is committed with the host's rows or rolled back with them. The engine that runs on
+// the file checks it against the provider when it picks it up; a bad one becomes `rejected` with
+// its reason, visible in `outrider queue`. Checked at once: required fields, that the payload is
+// JSON. Errors: kInvalidArgument, kInvalidPayload, kNotFound (no outrider_outbox table in this
+// file), kIo. Returns the row id in outrider_outbox. Thread: the one that uses `db`.
 [[nodiscard]] Result<std::int64_t> enqueue(sqlite3* db, const Event& event);
 
-// Tells an engine on this file, in whatever process, that something was committed: 0.1 ms instead of the 1 ms that
-// noticing takes. Optional; never fails, never blocks.
+// Tells an engine on this file, in whatever process, that something was committed: 0.1 ms instead
+// of the 1 ms that noticing takes. Optional; never fails, never blocks.
 void notify(const std::string& database) noexcept;
 
 }  // namespace outrider

@@ -1,7 +1,8 @@
 // The values a user of Outrider meets: events, endpoints, deliveries, attempts.
 //
-// Times are UTC milliseconds since 1970-01-01 (field names end in `_at`); durations are milliseconds (`_ms`). Ids are
-// short opaque text: `evt_…`, `dlv_…`, `ep_…`. They are stable, and carry no meaning beyond identity.
+// Times are UTC milliseconds since 1970-01-01 (field names end in `_at`); durations are
+// milliseconds (`_ms`). Ids are short opaque text: `evt_…`, `dlv_…`, `ep_…`. They are stable, and
+// carry no meaning beyond identity.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +14,14 @@
 
 namespace outrider {
 
-// What a publisher says. Limits: account, type, keys: 1-255 bytes of printable UTF-8; payload: JSON text, at most
-// Options::max_payload_bytes (default 256 KiB).
+// What a publisher says. Limits: account, type, keys: 1-255 bytes of printable UTF-8; payload: JSON
+// text, at most Options::max_payload_bytes (default 256 KiB).
 struct Event {
   std::string account;   // whose endpoints hear of it
   std::string provider;  // name of a provider definition, for example "standard-webhooks"
   std::string type;      // one of the provider's event types
-  std::string
-      payload;  // JSON text; the body that is sent is its canonical form by the provider's `body` rule
+  std::string payload;   // JSON text; the body that is sent is its canonical form by the provider's
+                         // `body` rule
   std::optional<std::string> idempotency_key;  // unique per account and provider
   std::optional<std::string>
       ordering_key;  // deliveries with one key go out one at a time, in publish order
@@ -45,7 +46,8 @@ enum class DeliveryState : std::uint8_t {
   kExpired,
   kCancelled,
 };
-// Why an attempt did not succeed; a closed list, the same in the database, the CLI, logs and metrics.
+// Why an attempt did not succeed; a closed list, the same in the database, the CLI, logs and
+// metrics.
 enum class ErrorClass : std::uint8_t {
   kNone,      // it succeeded
   kDns,       // the name did not resolve
@@ -75,7 +77,8 @@ struct HeaderField {
   friend bool operator==(const HeaderField&, const HeaderField&) = default;
 };
 
-// A signing secret. `text` is as the provider's key form wants it (plain text, base64, hex, `whsec_…`).
+// A signing secret. `text` is as the provider's key form wants it (plain text, base64, hex,
+// `whsec_…`).
 struct Secret {
   std::string text;
   std::int64_t created_at = 0;
