@@ -2,8 +2,9 @@
 //
 //   auto engine = outrider::Engine::open({.database = "platform.db"});
 //   (*engine)->start();
-//   auto receipt = (*engine)->publish({.account = "acme", .provider = "standard-webhooks", .type =
-//   "loan.paid",
+//   auto receipt = (*engine)->publish({.account = "acme",
+//                                      .provider = "standard-webhooks",
+//                                      .type = "loan.paid",
 //                                      .payload = R"({"loan":7})"});
 //
 // An event is acknowledged only after its commit is durable; from then on it is delivered at least
