@@ -108,10 +108,10 @@ class Reader {
     if (take("}")) return true;
     for (;;) {
       skip_blanks();
-      std::pair<std::string, JsonValue> member;
-      if (!read_string(member.first)) return false;
+      JsonMember member;
+      if (!read_string(member.name)) return false;
       skip_blanks();
-      if (!take(":") || !read_value(member.second, depth + 1)) return false;
+      if (!take(":") || !read_value(member.value, depth + 1)) return false;
       value.members.push_back(std::move(member));
       skip_blanks();
       if (take("}")) return true;
@@ -233,8 +233,8 @@ std::optional<std::uint64_t> array_index(std::string_view name) {
 
 const JsonValue* JsonValue::member(std::string_view name) const {
   const JsonValue* found = nullptr;
-  for (const auto& [key, value] : members) {
-    if (key == name) found = &value;
+  for (const auto& [known, value] : members) {
+    if (known == name) found = &value;
   }
   return found;
 }

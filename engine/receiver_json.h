@@ -6,10 +6,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace outrider::receiver {
+
+struct JsonMember;
 
 struct JsonValue {
   enum class Kind : std::uint8_t { kNull, kFalse, kTrue, kNumber, kString, kArray, kObject };
@@ -19,12 +20,16 @@ struct JsonValue {
   std::string text;
   std::vector<JsonValue> items;
   // In the order read, repeated names too.
-  std::vector<std::pair<std::string, JsonValue>> members;
+  std::vector<JsonMember> members;
 
   // The member of that name, the last one where it is repeated; null: none, or no object.
   [[nodiscard]] const JsonValue* member(std::string_view name) const;
   // RFC 6901; null: nothing there.
   [[nodiscard]] const JsonValue* at(std::string_view pointer) const;
+};
+struct JsonMember {
+  std::string name;
+  JsonValue value;
 };
 
 // An array index, 0 to 2^32 - 2, in its canonical spelling: "0", "17", not "017".

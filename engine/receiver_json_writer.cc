@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <map>
+#include <utility>
 
 #include "receiver_json.h"
 
