@@ -24,10 +24,12 @@ namespace outrider::core {
 // A JSON Schema (draft 4, the subset RapidJSON checks rightly), compiled.
 class PayloadSchema {
  public:
-  // Refuses every keyword outside the supported subset, patterns its regular expressions would misread, `multipleOf`
-  // with a fraction, and references other than local ones; cyclic `$ref` too. Errors: kCorrupt with pointer and reason.
+  // Refuses every keyword outside the supported subset (provider_schema_lint.h lists it), patterns
+  // its regular expressions would misread, `multipleOf` with a fraction, and references other than
+  // to the schema's own definitions; cyclic ones too. Errors: kCorrupt with pointer and reason.
   [[nodiscard]] static Result<std::shared_ptr<const PayloadSchema>> compile(std::string_view text);
-  // Errors: kInvalidPayload; where = the payload's JSON pointer; message names the rule that it breaks, never a value.
+  // Any thread. Errors: kInvalidPayload; where = the payload's JSON pointer (of the missing one,
+  // where a property is missing); message names the rule that it breaks, never a value.
   [[nodiscard]] Result<void> validate(std::string_view json) const;
   ~PayloadSchema();
 
@@ -72,14 +74,15 @@ struct Provider {
 
   // The type's entry, or the "*" one; null: the provider does not know this type.
   [[nodiscard]] const EventType* event(std::string_view type) const;
-  // Names that an endpoint's own headers may not have: signature headers, engine headers, hop-by-hop ones.
+  // Names that an endpoint's own headers may not have: signature headers, engine headers,
+  // hop-by-hop ones.
   [[nodiscard]] bool reserves_header(std::string_view name) const;
 };
 
 // Reads a file a definition refers to (a schema), by its path relative to the definition's folder.
 using SchemaReader = std::function<Result<std::string>(std::string_view relative_path)>;
 
-// All faults, each with where = "file#/pointer". Empty: `provider` is set.
+// All faults, each with where = "file#/pointer" (kCorrupt). Empty: `provider` is set.
 struct Lint {
   std::vector<Error> faults;
   std::optional<Provider> provider;
@@ -97,17 +100,19 @@ class ProviderSet {
   std::map<std::string, Provider, std::less<>> providers_;
 };
 
-// An event that passed every check, ready to be stored: the exact body, and what the provider's pointers say.
+// An event that passed every check, ready to be stored: the exact body, and what the provider's
+// pointers say.
 struct PreparedEvent {
   std::string body;
   std::string ordering_key;                // empty: none
-  std::optional<std::int64_t> expires_at;  // UTC ms; the publisher's, else the provider's pointer's
+  std::optional<std::int64_t> expires_at;  // UTC ms; the publisher's, else the pointer's
   bool expiry_spares_first =
       false;  // from the provider's pointer: stops retries, never the first attempt
   bool is_test = false;
   std::uint32_t max_attempts = 0;
 };
-// Type known, payload canonical and valid under its schema, expiry read (a date already past at `now_ms` is ignored),
+// Type known, payload canonical and valid under its schema, every value that the signature takes
+// from it present, expiry read (the pointer's date is ignored when already past at `now_ms`),
 // ordering key read. Errors: kInvalidArgument, kInvalidPayload.
 [[nodiscard]] Result<PreparedEvent> prepare(const Provider& provider, std::string_view type,
                                             std::string_view payload,
@@ -115,7 +120,8 @@ struct PreparedEvent {
                                             std::optional<std::string_view> ordering_key,
                                             std::int64_t now_ms, const JsonLimits& limits);
 
-// RFC 3339 / ECMAScript date-time ("2020-08-22T00:00:00.000Z", "2024-07-01") to UTC ms; a date alone ends with its day.
+// RFC 3339 / ECMAScript date-time ("2020-08-22T00:00:00.000Z", "2024-07-01") to UTC ms; a date
+// alone ends with its day.
 [[nodiscard]] std::optional<std::int64_t> parse_time(std::string_view text);
 
 }  // namespace outrider::core

@@ -54,6 +54,34 @@ TEST(ProviderFormat, a_file_is_named_after_its_provider) {
   }
 }
 
+TEST(ProviderFormat, the_smallest_definition_of_the_documentation_is_right) {
+  const std::string readme = read_schemas_file("providers/README.md");
+  const std::size_t begin = readme.find("```json\n");
+  ASSERT_NE(begin, std::string::npos);
+  const std::string smallest = readme.substr(begin + 8, readme.find("```", begin + 8) - begin - 8);
+  EXPECT_THAT(lint(smallest).faults, testing::IsEmpty()) << smallest;
+  EXPECT_TRUE(format_schema()->validate(smallest).has_value());
+}
+
+// A field or keyword that is not explained is one that nobody finds.
+TEST(ProviderFormat, the_documentation_names_every_field) {
+  const std::string readme = read_schemas_file("providers/README.md");
+  Document schema;
+  schema.Parse(read_schemas_file("providers/provider.schema.json").c_str());
+  const auto expect_named = [&](const Value& properties) {
+    for (const auto& property : properties.GetObject()) {
+      EXPECT_THAT(readme, testing::HasSubstr(property.name.GetString()));
+    }
+  };
+  expect_named(schema["properties"]);
+  for (const char* section : {"signature", "retry", "deactivate"}) {
+    expect_named(schema["properties"][section]["properties"]);
+  }
+  for (const char* part : {"scheme", "event"}) {
+    expect_named(schema["definitions"][part]["properties"]);
+  }
+}
+
 // What both must refuse: a key nobody knows, a kind of value that is not the field's, a number out
 // of range.
 TEST(ProviderFormat, the_schema_and_the_code_refuse_the_same_shapes) {

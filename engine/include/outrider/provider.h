@@ -1,5 +1,5 @@
-// Provider definitions, as a user sees them: which there are, what they say, whether a file is right.
-// The format is described by schemas/providers/provider.schema.json and in the README.
+// Provider definitions, as a user sees them: which there are, what they say, whether one is right.
+// The format is explained in schemas/providers/README.md and by provider.schema.json beside it.
 #pragma once
 
 #include <memory>
@@ -32,8 +32,10 @@ namespace core {
 class ProviderSet;
 }
 
-// An immutable set of loaded definitions: the built-in ones and, where a directory is given, its *.json files (which
-// may replace a built-in one by its name). Cheap to copy; callable from any thread.
+// An immutable set of loaded definitions: the built-in ones and, where a directory is given, its
+// *.json files but for *.schema.json (they may replace a built-in one by its name). A definition's
+// schemas lie in its folder, below it, or in the folder `events` beside it. Cheap to copy; callable
+// from any thread.
 class Providers {
  public:
   // Errors: kCorrupt with file, JSON pointer and reason; kIo.
