@@ -5,6 +5,7 @@
 # outside the checkout, except Debian packages.
 
 set -euo pipefail
+trap 'echo "failed: $0: line $LINENO: $BASH_COMMAND" >&2' ERR
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if [ -t 1 ]; then
