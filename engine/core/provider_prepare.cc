@@ -116,7 +116,7 @@ Result<PreparedEvent> prepare(const Provider& provider, std::string_view type,
   PreparedEvent prepared;
   prepared.body = std::move(*body);
   prepared.is_test = event->is_test;
-  prepared.max_attempts = event->is_test ? 1 : event->max_attempts;
+  prepared.max_attempts = event->max_attempts;
   if (event->schema) {
     if (auto valid = event->schema->validate(prepared.body); !valid) {
       return tl::unexpected(std::move(valid.error()));
