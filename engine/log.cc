@@ -35,11 +35,13 @@ void Log::line(core::WallTime at, std::string_view event,
   std::string text = "{\"time\":\"" + rfc3339(at) + "\",\"event\":\"";
   text.append(event).append("\"");
   for (const LogValue& value : values) {
+    const auto* words = std::get_if<std::string_view>(&value.value);
+    if (words != nullptr && words->empty()) continue;
     text.append(",\"").append(kFieldNames.at(static_cast<std::size_t>(value.field))).append("\":");
     if (const auto* number = std::get_if<std::int64_t>(&value.value)) {
       text += std::to_string(*number);
     } else {
-      text += core::ecmascript_string(std::get<std::string_view>(value.value));
+      text += core::ecmascript_string(*words);
     }
   }
   text += '}';

@@ -41,6 +41,7 @@ class Log {
  public:
   using Sink = std::function<void(std::string_view line)>;
   explicit Log(Sink sink = {}) : sink_(std::move(sink)) {}
+  // Empty texts are left out.
   // {"time":"2026-01-02T03:04:05.678Z","event":"attempt","endpoint":"ep_…",…}. Any thread, if the
   // sink allows it.
   void line(core::WallTime at, std::string_view event,
