@@ -1,4 +1,4 @@
-// What waits, by endpoint: one pass over the narrow table of waiting work, one over what stands
+// What waits, by endpoint: one walk over the narrow table of waiting work, one over what stands
 // behind an ordering key. The finished are not counted, their sums are kept (outrider_total).
 #include <algorithm>
 #include <map>
@@ -8,14 +8,15 @@
 namespace outrider::storage {
 namespace {
 
-constexpr const char* kStates =
-    "SELECT id, state, cancel_through FROM outrider_endpoint WHERE removed_at IS NULL ORDER BY id";
+constexpr const char* kEndpoints =
+    "SELECT id, state, cancel_through, removed_at IS NULL FROM outrider_endpoint"
+    " WHERE removed_at IS NULL OR cancel_through > 0 ORDER BY id";
+// Without a join: a backlog of millions is one walk along the key.
 constexpr const char* kWaiting =
-    "SELECT u.endpoint, sum(u.delivery > e.cancel_through),"
-    " sum(u.delivery > e.cancel_through AND u.next_at <= ?), sum(u.delivery <= e.cancel_through),"
-    " min(CASE WHEN u.delivery > e.cancel_through THEN u.delivery END),"
-    " min(CASE WHEN u.delivery > e.cancel_through THEN u.next_at END)"
-    " FROM outrider_due u JOIN outrider_endpoint e ON e.id = u.endpoint GROUP BY u.endpoint";
+    "SELECT count(*), sum(next_at <= ?3), min(delivery), min(next_at) FROM outrider_due"
+    " WHERE endpoint = ?1 AND delivery > ?2";
+constexpr const char* kCancelling =
+    "SELECT count(*) FROM outrider_due WHERE endpoint = ? AND delivery <= ?";
 // Behind another delivery with their ordering key.
 constexpr const char* kBehind =
     "SELECT l.endpoint, sum(l.delivery > e.cancel_through), sum(l.delivery <= e.cancel_through),"
@@ -46,22 +47,29 @@ void keep_earlier(std::optional<std::int64_t>& kept, std::optional<std::int64_t>
   if (other && (!kept || *other < *kept)) kept = other;
 }
 
+void count_waiting(Db& db, EndpointRow row, std::int64_t cancel_through, std::int64_t now,
+                   Waiting& endpoint) {
+  {
+    auto counts = db.query(kWaiting, row, cancel_through, now);
+    if (!counts.next()) return;
+    endpoint.waiting = tally(counts, 0);
+    endpoint.due = tally(counts, 1);
+    endpoint.oldest = counts.maybe_integer(2);
+    endpoint.next_at = counts.maybe_integer(3);
+  }
+  if (cancel_through == 0) return;
+  auto cancelling = db.query(kCancelling, row, cancel_through);
+  if (cancelling.next()) endpoint.cancelled = tally(cancelling, 0);
+}
+
 std::map<EndpointRow, Waiting> read_waiting(Db& db, std::int64_t now) {
   std::map<EndpointRow, Waiting> found;
-  auto states = db.query(kStates);
-  while (states.next()) {
-    Waiting& endpoint = found[states.integer(0)];
-    endpoint.state = static_cast<EndpointState>(states.integer(1));
-    endpoint.listed = true;
-  }
-  auto rows = db.query(kWaiting, now);
-  while (rows.next()) {
-    Waiting& endpoint = found[rows.integer(0)];
-    endpoint.waiting = tally(rows, 1);
-    endpoint.due = tally(rows, 2);
-    endpoint.cancelled = tally(rows, 3);
-    endpoint.oldest = rows.maybe_integer(4);
-    endpoint.next_at = rows.maybe_integer(5);
+  auto endpoints = db.query(kEndpoints);
+  while (endpoints.next()) {
+    Waiting& endpoint = found[endpoints.integer(0)];
+    endpoint.state = static_cast<EndpointState>(endpoints.integer(1));
+    endpoint.listed = endpoints.integer(3) != 0;
+    count_waiting(db, endpoints.integer(0), endpoints.integer(2), now, endpoint);
   }
   auto behind = db.query(kBehind);
   while (behind.next()) {
