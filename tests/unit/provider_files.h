@@ -39,6 +39,33 @@ inline Result<std::string> read_event_schema(std::string_view relative) {
   return read_schemas_file(path);
 }
 
+// Everything a definition can say, said rightly.
+inline constexpr const char* kFull = R"({
+  "format": 1, "name": "acme", "title": "Acme", "documentation": "https://example.com/webhooks",
+  "signature": {
+    "schemes": [
+      {"algorithm": "hmac-sha512", "key": {"form": "base64", "prefix": "whsec_"},
+       "signed": "{id}.{timestamp}.{type}.{url}.{payload:/id}.{header:x-tenant}.{body}",
+       "encoding": "base64", "value": "v1,{digest}"},
+      {"algorithm": "ed25519", "key": {"form": "hex", "prefix": "whsk_"}, "signed": "{body}"}],
+    "headers": {"Acme-Signature": "t={timestamp},{signatures}", "Acme-Event": "{type}"},
+    "join": " "},
+  "body": "compact", "content_type": "application/json; charset=utf-8",
+  "headers": {"Acme-Version": "2"},
+  "success": ["2xx", 304], "timeout_ms": 5000,
+  "retry": {"delays_s": [1, 60], "max_attempts": 4, "jitter": 0.25, "retry_after": true},
+  "deactivate": {"consecutive": 7, "window": {"failures": 20, "seconds": 60}, "scope": "account",
+                 "pending": "cancel", "new_events": "refuse"},
+  "gone": [410], "endpoints_per_account": 3, "no_endpoint": "refuse",
+  "events": {
+    "*": {},
+    "paid": {"schema": "../events/lender-spender/webhook_test.schema.json", "max_attempts": 2},
+    "test": {"description": "a test",
+             "test": {"payload": {"id": "1", "a~b/c": [1.5, -7, true, null, "é"]}}}},
+  "sensitive": {"/person/*/name": "identity", "/person/*/sin": "critical", "/amount": "financial"},
+  "expires": "/until", "ordering": "/person/id"
+})";
+
 inline core::Lint lint(std::string_view text) {
   return core::load_provider(text, "p.json", read_event_schema);
 }

@@ -13,31 +13,6 @@ using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// Everything a definition can say, said rightly.
-const char* const kFull = R"({
-  "format": 1, "name": "acme", "title": "Acme", "documentation": "https://example.com/webhooks",
-  "signature": {
-    "schemes": [
-      {"algorithm": "hmac-sha512", "key": {"form": "base64", "prefix": "whsec_"},
-       "signed": "{id}.{timestamp}.{type}.{url}.{payload:/id}.{header:x-tenant}.{body}",
-       "encoding": "base64", "value": "v1,{digest}"},
-      {"algorithm": "ed25519", "key": {"form": "hex", "prefix": "whsk_"}, "signed": "{body}"}],
-    "headers": {"Acme-Signature": "t={timestamp},{signatures}", "Acme-Event": "{type}"},
-    "join": " "},
-  "body": "compact", "content_type": "application/json; charset=utf-8", "headers": {"Acme-Version": "2"},
-  "success": ["2xx", 304], "timeout_ms": 5000,
-  "retry": {"delays_s": [1, 60], "max_attempts": 4, "jitter": 0.25, "retry_after": true},
-  "deactivate": {"consecutive": 7, "window": {"failures": 20, "seconds": 60}, "scope": "account",
-                 "pending": "cancel", "new_events": "refuse"},
-  "gone": [410], "endpoints_per_account": 3, "no_endpoint": "refuse",
-  "events": {
-    "*": {},
-    "paid": {"schema": "../events/lender-spender/webhook_test.schema.json", "max_attempts": 2},
-    "test": {"description": "a test", "test": {"payload": {"id": "1", "a~b/c": [1.5, -7, true, null, "é"]}}}},
-  "sensitive": {"/person/*/name": "identity", "/person/*/sin": "critical", "/amount": "financial"},
-  "expires": "/until", "ordering": "/person/id"
-})";
-
 struct Fault {
   std::string pointer;
   std::string value;  // JSON; empty: removed
@@ -56,101 +31,6 @@ void reports_each(const std::vector<Fault>& faults) {
                                                  Field(&Error::message, HasSubstr(fault.message)),
                                                  Field(&Error::hint, HasSubstr(fault.hint)))));
   }
-}
-
-TEST(ProviderLint, reads_everything_a_definition_can_say) {
-  const core::Lint result = lint(kFull);
-  ASSERT_THAT(result.faults, IsEmpty());
-  const core::Provider& p = *result.provider;
-  EXPECT_EQ(p.name, "acme");
-  EXPECT_EQ(p.title, "Acme");
-  EXPECT_EQ(p.origin, "p.json");
-  EXPECT_EQ(p.definition, kFull);
-  ASSERT_EQ(p.signature.schemes.size(), 2u);
-  EXPECT_EQ(p.signature.schemes[0].algorithm, core::Algorithm::kHmacSha512);
-  EXPECT_EQ(p.signature.schemes[0].key_form, core::KeyForm::kBase64);
-  EXPECT_EQ(p.signature.schemes[0].key_prefix, "whsec_");
-  EXPECT_EQ(p.signature.schemes[0].encoding, core::Encoding::kBase64);
-  EXPECT_TRUE(p.signature.schemes[0].signed_text.uses(core::Template::Variable::kHeader));
-  EXPECT_EQ(p.signature.schemes[1].algorithm, core::Algorithm::kEd25519);
-  EXPECT_EQ(p.signature.schemes[1].key_form, core::KeyForm::kHex);
-  EXPECT_EQ(p.signature.schemes[1].encoding, core::Encoding::kHex);
-  EXPECT_TRUE(p.signature.schemes[1].value.uses(core::Template::Variable::kDigest));
-  ASSERT_EQ(p.signature.headers.size(), 2u);
-  EXPECT_EQ(p.signature.headers[0].name, "Acme-Signature");
-  EXPECT_TRUE(p.signature.joins);
-  EXPECT_EQ(p.signature.join, " ");
-  EXPECT_EQ(p.body, core::BodyMode::kCompact);
-  EXPECT_EQ(p.content_type, "application/json; charset=utf-8");
-  EXPECT_THAT(p.headers, ElementsAre(HeaderField{"Acme-Version", "2"}));
-  EXPECT_THAT(p.success.classes, ElementsAre(2));
-  EXPECT_THAT(p.success.codes, ElementsAre(304));
-  EXPECT_EQ(p.timeout, core::Duration(5000));
-  EXPECT_THAT(p.retry.delays, ElementsAre(core::Duration(1000), core::Duration(60'000)));
-  EXPECT_EQ(p.retry.max_attempts, 4u);
-  EXPECT_EQ(p.retry.jitter, 0.25);
-  EXPECT_TRUE(p.retry.honour_retry_after);
-  EXPECT_EQ(p.deactivate.consecutive, 7u);
-  EXPECT_EQ(p.deactivate.window_count, 20u);
-  EXPECT_EQ(p.deactivate.window, core::Duration(60'000));
-  EXPECT_EQ(p.deactivate.scope, core::DeactivationScope::kAccount);
-  EXPECT_EQ(p.deactivate.pending, core::PendingRule::kCancel);
-  EXPECT_TRUE(p.deactivate.refuse_new_events);
-  EXPECT_THAT(p.gone, ElementsAre(410));
-  EXPECT_EQ(p.endpoints_per_account, 3u);
-  EXPECT_EQ(p.no_endpoint, core::NoEndpointRule::kRefuse);
-  EXPECT_EQ(p.event("paid")->max_attempts, 2u);
-  EXPECT_TRUE(p.event("paid")->schema);
-  EXPECT_TRUE(p.event("test")->is_test);
-  EXPECT_EQ(p.event("test")->max_attempts, 1u);
-  EXPECT_EQ(p.event("test")->test_payload, R"({"id":"1","a~b/c":[1.5,-7,true,null,"é"]})");
-  EXPECT_EQ(p.event("anything")->name, "*");
-  EXPECT_EQ(p.sensitive.size(), 3u);
-  EXPECT_EQ(p.expires_pointer, "/until");
-  EXPECT_EQ(p.ordering_pointer, "/person/id");
-}
-
-TEST(ProviderLint, a_silent_definition_has_the_engines_defaults) {
-  const core::Lint result = lint(R"({"format":1,"name":"quiet","events":{"*":{}},"signature":{
-      "schemes":[{"algorithm":"hmac-sha256","signed":"{body}"}],"headers":{"S":"{signatures}"}}})");
-  ASSERT_THAT(result.faults, IsEmpty());
-  const core::Provider& p = *result.provider;
-  EXPECT_EQ(p.title, "quiet");
-  EXPECT_EQ(p.signature.schemes[0].key_form, core::KeyForm::kText);
-  EXPECT_EQ(p.signature.schemes[0].encoding, core::Encoding::kHex);
-  EXPECT_FALSE(p.signature.joins);
-  EXPECT_EQ(p.body, core::BodyMode::kEcmascript);
-  EXPECT_EQ(p.content_type, "application/json");
-  EXPECT_THAT(p.headers, IsEmpty());
-  EXPECT_THAT(p.success.classes, ElementsAre(2));
-  EXPECT_THAT(p.success.codes, IsEmpty());
-  EXPECT_EQ(p.timeout, core::Duration(3000));
-  EXPECT_EQ(p.retry.delays, core::RetryPolicy::default_delays());
-  EXPECT_EQ(p.retry.max_attempts, 6u);
-  EXPECT_EQ(p.retry.jitter, 0);
-  EXPECT_FALSE(p.retry.honour_retry_after);
-  EXPECT_EQ(p.deactivate.consecutive, 5u);
-  EXPECT_EQ(p.deactivate.window_count, 10u);
-  EXPECT_EQ(p.deactivate.window, core::Duration(900'000));
-  EXPECT_EQ(p.deactivate.scope, core::DeactivationScope::kEndpoint);
-  EXPECT_EQ(p.deactivate.pending, core::PendingRule::kHold);
-  EXPECT_FALSE(p.deactivate.refuse_new_events);
-  EXPECT_THAT(p.gone, IsEmpty());
-  EXPECT_EQ(p.endpoints_per_account, std::nullopt);
-  EXPECT_EQ(p.no_endpoint, core::NoEndpointRule::kKeep);
-  EXPECT_EQ(p.expires_pointer, "");
-  EXPECT_EQ(p.ordering_pointer, "");
-}
-
-TEST(ProviderLint, one_more_attempt_than_delays_unless_said_otherwise) {
-  const auto attempts = [](const std::string& retry) {
-    const core::Lint result = lint(changed(kFull, "/retry", retry));
-    return result.provider ? result.provider->retry.max_attempts : 0;
-  };
-  EXPECT_EQ(attempts(R"({"delays_s":[1,2,3]})"), 4u);
-  EXPECT_EQ(attempts(R"({"delays_s":[1,2,3],"max_attempts":2})"), 2u);
-  EXPECT_EQ(attempts(R"({"max_attempts":9})"), 9u);
-  EXPECT_EQ(attempts("{}"), 6u);
 }
 
 TEST(ProviderLint, reports_wrong_identity) {
@@ -330,7 +210,8 @@ TEST(ProviderLint, reports_wrong_events_and_pointers) {
 TEST(ProviderLint, tells_every_fault_at_once) {
   const core::Lint result = lint(R"({
     "format": 1, "name": "Acme", "nmae": "x", "timeout_ms": -1, "success": [99, "2xx", "x"],
-    "signature": {"schemes": [{"algorithm": "rot13", "signed": "{bdy}"}], "headers": {"Bad Name": "{signatures}"}},
+    "signature": {"schemes": [{"algorithm": "rot13", "signed": "{bdy}"}],
+                  "headers": {"Bad Name": "{signatures}"}},
     "events": {"a": {"schema": "no.json"}, "b": 1}, "expires": "x"})");
   std::vector<std::string> places;
   for (const Error& fault : result.faults) places.push_back(fault.where.substr(7));

@@ -213,6 +213,14 @@ TEST(ProviderPayload, refuses_wrong_applications) {
           {"/primaryApplicant/employmentHistory/0/monthsWorked", "36.5", "must be integer"},
           {"/primaryApplicant/employmentHistory/0/occupation", "null", "must be string"},
           {"/primaryApplicant/employmentHistory/0/id", "null", "must be string"},
+      });
+}
+
+TEST(ProviderPayload, refuses_wrong_worksheets) {
+  const std::string bad_uuid = "does not have the required form";
+  refuses_each(
+      "credit-app", "application_export",
+      {
           {"/worksheet", "[]", "must be object or null"},
           {"/worksheet/programId", R"("fa8c27de")", bad_uuid},
           {"/worksheet/tierId", "null", "must be string"},
