@@ -43,11 +43,12 @@ namespace outrider::net {
 class Loop;
 
 struct HttpServerOptions {
-  std::size_t max_head_bytes = 16 * 1024;    // request line and header fields together: 431
-  std::size_t max_fields = 64;               // header fields: 431
-  std::size_t max_body_bytes = 1024 * 1024;  // after the transfer coding is removed: 413
-  std::size_t max_connections = 1024;        // one more is answered 503 and closed
-  std::size_t max_pipelined = 16;  // unanswered requests of one connection; then it is not read
+  std::size_t max_head_bytes = 16 * 1024;  // request line and header fields together: 431
+  std::size_t max_fields = 64;             // header fields: 431
+  // Without its transfer coding: 413. Chunk sizes and line ends may add a quarter of it.
+  std::size_t max_body_bytes = 1024 * 1024;
+  std::size_t max_connections = 1024;  // one more is answered 503 and closed
+  std::size_t max_pipelined = 16;      // unanswered requests of one connection; then it is not read
   std::size_t max_unsent_bytes =
       256 * 1024;                       // of answers the client does not read; then it is not read
   core::Duration head_timeout{5'000};   // from the first byte (TLS: also for the handshake)

@@ -169,9 +169,10 @@ std::size_t HttpRequestParser::consume_body(std::string_view bytes) {
         error == HPE_OK ? bytes.size()
                         : static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - bytes.data());
     OUTRIDER_ASSERT(taken <= bytes.size());
-    // A chunk of one byte costs five more; zeros before a chunk's size cost without end.
+    // A limit that does not depend on how the bytes were cut. Zeros before a chunk's size have no
+    // other.
     framing_bytes_ += taken - (request_.body.size() - before);
-    if (framing_bytes_ > options_.max_head_bytes + 8 * request_.body.size()) {
+    if (framing_bytes_ > options_.max_head_bytes + options_.max_body_bytes / 4) {
       refuse(400, "chunks with too much around them");
     }
     return taken;

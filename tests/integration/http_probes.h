@@ -72,7 +72,7 @@ inline std::vector<HttpProbe> framing_probes() {
       {"chunk_extension_bare_lf", chunked("2;a\nab\r\n0\r\n\r\n")},
       {"chunk_trailer", chunked("0\r\nContent-Length: 5\r\n\r\n")},
       {"chunk_end_without_crlf", chunked("0\r\nx")},
-      {"chunk_endless_zeros", chunked(std::string(40'000, '0') + "2\r\nab\r\n0\r\n\r\n")},
+      {"chunk_endless_zeros", chunked(std::string(300'000, '0') + "2\r\nab\r\n0\r\n\r\n")},
   };
 }
 
