@@ -20,7 +20,7 @@ namespace {
 
 // What Standard Webhooks and Stripe receivers allow.
 constexpr std::int64_t kToleranceSeconds = 300;
-constexpr std::uint32_t kMaxDelayMs = 600'000;
+constexpr std::uint32_t kMaxDelayMs = 3'600'000;
 constexpr std::size_t kMaxBodyBytes = 16 * 1024 * 1024;
 
 tl::unexpected<Error> wrong_option(std::string what, std::string option, std::string hint) {
@@ -32,7 +32,7 @@ Result<void> check_options(const ReceiverOptions& options) {
     return wrong_option("not a status that ends a request", "status", "200 to 599");
   }
   if (options.delay_ms > kMaxDelayMs) {
-    return wrong_option("the delay is too long", "delay_ms", "at most 600000");
+    return wrong_option("the delay is too long", "delay_ms", "at most 3600000");
   }
   if (options.tls_cert_file.empty() != options.tls_key_file.empty()) {
     return wrong_option("a certificate and its key go together", "tls_cert_file, tls_key_file",

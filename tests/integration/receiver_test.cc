@@ -218,7 +218,7 @@ TEST_F(ReceiverTest, listens_with_a_certificate_it_is_given) {
 }
 
 TEST_F(ReceiverTest, stops_at_any_moment_and_only_once) {
-  options_.delay_ms = 600'000;
+  options_.delay_ms = 3'600'000;
   start();
   RawClient waiting(port());
   ASSERT_TRUE(waiting.send(fresh_post("{}")));
@@ -244,7 +244,7 @@ TEST_F(ReceiverTest, refuses_options_that_make_no_sense) {
       {[](auto& o) { o.secrets.clear(); }, ErrorCode::kInvalidArgument, "secret"},
       {[](auto& o) { o.status = 100; }, ErrorCode::kInvalidArgument, "status"},
       {[](auto& o) { o.status = 600; }, ErrorCode::kInvalidArgument, "status"},
-      {[](auto& o) { o.delay_ms = 600'001; }, ErrorCode::kInvalidArgument, "delay_ms"},
+      {[](auto& o) { o.delay_ms = 3'600'001; }, ErrorCode::kInvalidArgument, "delay_ms"},
       {[](auto& o) { o.bind = "localhost"; }, ErrorCode::kInvalidArgument, "bind"},
       {[](auto& o) { o.ca_out_file = "/x"; }, ErrorCode::kInvalidArgument, "tls"},
       {[](auto& o) { o.tls = true, o.tls_key_file = "/x"; }, ErrorCode::kInvalidArgument,

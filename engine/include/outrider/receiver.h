@@ -43,7 +43,7 @@ struct ReceiverOptions {
   std::uint16_t port = 0;          // 0: a free one
   int status = 200;                // 200-599, to what verifies; what does not gets 401
   std::uint32_t fail_first = 0;    // answer 500 to the first N that verify, then `status`
-  std::uint32_t delay_ms = 0;      // before each answer, at most 600000
+  std::uint32_t delay_ms = 0;      // before each answer, at most 3600000
   bool tls = false;
   // PEM; both empty with tls: a throw-away CA and certificate are made.
   std::string tls_cert_file;
