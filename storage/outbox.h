@@ -106,6 +106,9 @@ struct HealthUpdate {
   std::uint64_t epoch = 0;
   core::DeactivationScope scope = core::DeactivationScope::kEndpoint;  // whose breaker it is
 };
+// With account scope every endpoint of the account and provider that is not removed is deactivated,
+// the paused ones too: the provider's word is about the account. With kCancel all that is pending
+// for them is cancelled at once for every reader; Maintain carries the rest out in bounded steps.
 struct Deactivation {
   core::DeactivationScope scope = core::DeactivationScope::kEndpoint;
   core::PendingRule pending = core::PendingRule::kHold;
@@ -113,7 +116,10 @@ struct Deactivation {
 };
 
 // An attempt was made. One commit carries its record, the delivery's next state and the endpoint's
-// health.
+// health. What operators did meanwhile counts: of a delivery they cancelled the attempt is
+// recorded, a success wins (the receiver has it), anything else leaves it cancelled; one they
+// cancelled and retried is due when they said. Errors: kNotFound (removed by retention), kConflict
+// (the number does not follow the recorded ones: the caller records something twice).
 struct AttemptFinished {
   DueRow claimed;
   AttemptRecord attempt;
@@ -145,6 +151,9 @@ struct AddEndpoint {
   std::optional<std::uint32_t> max_per_account;  // of the provider: one more is kRefused
   std::int64_t now = 0;
 };
+// A change to the state it has already is nothing (count 0). Pausing a deactivated endpoint is
+// kConflict, a removed or unknown one kNotFound. Removal cancels what is pending and erases
+// secrets.
 struct ChangeEndpoint {
   enum class Kind : std::uint8_t { kPause, kActivate, kRemove };
   EndpointRow endpoint = 0;
@@ -160,7 +169,11 @@ struct RotateSecret {
   std::int64_t overlap_ms = 0;  // old ones end at now + overlap; at most 10 live, else kRefused
   std::int64_t now = 0;
 };
-// Operators: make due now (retry) or end (cancel) the event's deliveries, or one delivery.
+// Operators: make due now (retry) or end (cancel) the event's deliveries, or one delivery (exactly
+// one of the two is set). Retry reaches what ended badly or waits for a later attempt (and what was
+// delivered, unless failed_only), gives it a fresh count of attempts, and matches an event without
+// deliveries against the endpoints of today. With an ordering key it waits for the one at work and
+// goes next. Errors: kNotFound, kRefused (payload purged, endpoint removed).
 struct RetryDeliveries {
   std::optional<EventRow> event;
   std::optional<DeliveryRow> delivery;
@@ -173,8 +186,10 @@ struct CancelDeliveries {
   std::string reason;
   std::int64_t now = 0;
 };
-// One bounded step of housekeeping: finishes cancellations that a deactivation began, purges what
-// retention says.
+// One bounded step of housekeeping: finishes cancellations that a deactivation or removal began,
+// erases ended secrets, purges the payloads of events that finished (every delivery ended, or there
+// was none) before `payloads_before`, removes those that finished before `attempts_before` with all
+// that belongs to them. Row ids are never given out again.
 struct Maintain {
   std::int64_t payloads_before = 0;  // 0: keep
   std::int64_t attempts_before = 0;
@@ -240,7 +255,9 @@ struct InboxRow {
   std::string malformed;  // not empty: a column has an impossible value; says which and why
 };
 
-// What other connections committed since the last call. Cheap when nothing was.
+// What happened since the last call that the caller's own batches did not tell it: what other
+// connections enqueued, and what operators changed through whichever connection, this one included.
+// Cheap when nothing was. The first call reports the inbox only: the rest is read at the start.
 struct ForeignChanges {
   bool any = false;
   std::vector<EndpointRow> endpoints;   // added or changed by an operator: read them again
