@@ -1,1 +1,113 @@
-int main() { return 2; }
+// outrider: the command line. Parses, runs one command, prints its error, ends with its exit code.
+// Nothing else decides how the process ends, but a second signal to `serve`.
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "command.h"
+#include "command_line.h"
+#include "outcome.h"
+#include "outrider/outrider.h"
+
+namespace outrider {
+namespace cli {
+namespace {
+
+void add_globals(CLI::App& app, Globals& globals) {
+  app.add_option("--db", globals.database, "The database file")
+      ->envname("OUTRIDER_DB")
+      ->type_name("PATH")
+      ->capture_default_str();
+  app.add_option("--providers", globals.providers,
+                 "A directory of provider definitions, beside the built-in ones")
+      ->envname("OUTRIDER_PROVIDERS")
+      ->type_name("DIR");
+  app.add_flag("--json", globals.json, "One JSON document on standard output, for programs");
+  app.set_version_flag("--version", "outrider " + std::string(version()), "Print the version");
+}
+
+void add_commands(CLI::App& app, Commands& commands) {
+  add_serve(app, commands);
+  add_send(app, commands);
+  add_endpoint(app, commands);
+  add_queue(app, commands);
+  add_event(app, commands);
+  add_provider(app, commands);
+  add_verify(app, commands);
+  add_listen(app, commands);
+  add_version(app, commands);
+}
+
+int complain_about(const Error& error) {
+  if (reader_is_gone()) return kDone;  // `outrider … | head -1`: it had enough
+  complain(error_line(error));
+  return exit_code(error.code);
+}
+
+// `app` has been parsed without an error, or with one that means: say something and stop.
+int run_chosen(const CLI::App& app, Commands& commands, const Globals& globals) {
+  for (auto& command : commands) {
+    if (!command->chosen()) continue;
+    const Result<int> ended = command->run(globals);
+    return ended ? *ended : complain_about(ended.error());
+  }
+  return complain_about({ErrorCode::kInvalidArgument,
+                         "no command given",
+                         {},
+                         "see: " + full_name(innermost(app)) + " --help"});
+}
+
+std::string help_text(const CLI::App& app) {
+  const CLI::App* outer = app.get_parent();
+  std::string text = app.help(outer == nullptr ? "" : full_name(*outer));
+  text.erase(text.find_last_not_of('\n') + 1);
+  return text + "\n";
+}
+
+int run(const std::vector<std::string>& arguments) {
+  Globals globals;
+  Commands commands;
+  CLI::App app("Outrider: webhooks from an outbox, signed, retried, delivered.", "outrider");
+  app.fallthrough();
+  app.require_subcommand(0, 1);
+  app.set_help_flag("-h,--help", "Print this help");
+  app.footer("The commands work on the database file, whether or not `serve` runs.\n\n" +
+             exit_code_table());
+  add_globals(app, globals);
+  add_commands(app, commands);
+
+  if (const auto error = misspelling(app, arguments)) return complain_about(*error);
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::CallForHelp&) {
+    const auto printed = print(help_text(innermost(app)));
+    return printed ? kDone : complain_about(printed.error());
+  } catch (const CLI::CallForVersion& text) {
+    const auto printed = print(std::string(text.what()) + "\n");
+    return printed ? kDone : complain_about(printed.error());
+  } catch (const CLI::ParseError& wrong) {
+    return complain_about({ErrorCode::kInvalidArgument,
+                           wrong.what(),
+                           {},
+                           "see: " + full_name(innermost(app)) + " --help"});
+  }
+  return run_chosen(app, commands, globals);
+}
+
+}  // namespace
+}  // namespace cli
+}  // namespace outrider
+
+int main(int argc, char** argv) {
+  // A reader that goes away is an error of write(), not the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    return outrider::cli::run(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  } catch (const std::exception& error) {
+    // CLI11 and the standard library throw; nothing of ours does.
+    return outrider::cli::complain_about({outrider::ErrorCode::kInternal, error.what(), {}, {}});
+  }
+}
