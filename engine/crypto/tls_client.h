@@ -5,8 +5,9 @@
 namespace outrider::crypto {
 
 // Has the connection received bytes that nobody has read yet, decrypted or not? They are no longer
-// in the socket, because libcurl lets OpenSSL read ahead. `ssl`: libcurl's CURLINFO_TLS_SSL_PTR
-// where its backend is OpenSSL; not null. Thread: the one that uses the connection.
+// in the socket: libcurl takes exactly the bytes an answer is announced to have, and the rest of
+// their TLS record stays here. `ssl`: libcurl's CURLINFO_TLS_SSL_PTR where its backend is OpenSSL;
+// not null. Thread: the one that uses the connection.
 [[nodiscard]] bool has_unread_bytes(const void* ssl) noexcept;
 
 }  // namespace outrider::crypto

@@ -74,7 +74,7 @@ template <class T>
   return value;
 }
 
-// A record that came behind the last answer is no longer in the socket: OpenSSL reads ahead.
+// What came in one TLS record with the end of the last answer is no longer in the socket.
 [[nodiscard]] bool has_unread_tls(CURL* easy) {
   const auto* tls = info<curl_tlssessioninfo*>(easy, CURLINFO_TLS_SSL_PTR);
   return tls != nullptr && tls->backend == CURLSSLBACKEND_OPENSSL && tls->internals != nullptr &&

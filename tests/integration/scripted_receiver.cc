@@ -80,6 +80,12 @@ bool ReceiverConnection::send(std::string_view bytes) {
   return tls_->write(bytes).has_value() && send_raw(tls_->take_ciphertext());
 }
 
+bool ReceiverConnection::send_together(std::string_view one, std::string_view two) {
+  if (!tls_) return send_raw(std::string(one) + std::string(two));
+  return tls_->write(one).has_value() && tls_->write(two).has_value() &&
+         send_raw(tls_->take_ciphertext());
+}
+
 void ReceiverConnection::send_repeatedly(std::string_view bytes, int times) {
   for (int i = 0; i < times && send(bytes); ++i) {
   }

@@ -54,6 +54,8 @@ class ReceiverConnection {
   [[nodiscard]] std::optional<std::string> read_head();
   // False when the peer does not take it.
   bool send(std::string_view bytes);
+  // Both at once, with TLS as a record each.
+  bool send_together(std::string_view one, std::string_view two);
   // The same bytes until the peer gives up, at most `times` times.
   void send_repeatedly(std::string_view bytes, int times);
   void half_close();
