@@ -74,7 +74,7 @@ progress() {
     return
   fi
   awk '
-    /^ninja: no work to do/ { next }
+    /^ninja: (no work to do|Entering directory)/ { next }
     match($0, /^\[[0-9]+\/[0-9]+\]/) {
       split(substr($0, 2, RLENGTH - 2), of, "/")
       tenth = int(of[1] * 10 / of[2])

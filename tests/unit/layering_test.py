@@ -173,6 +173,8 @@ def functions(text):
             if lines[end].startswith(closing):
                 yield start + 1, end - start + 1
                 break
+            if lines[end] and len(lines[end]) - len(lines[end].lstrip()) < len(opening.group(1)):
+                break  # the brace was closed on a line of its own content: a list, not a body
 
 
 def function_size(path, text):
