@@ -224,7 +224,7 @@ class Test:
         attempts = 0
         last = None
         for ident, error, status in db.execute("SELECT id, error, status FROM outrider_attempt ORDER BY id"):
-            delivery, number = divmod(ident, 1024)
+            delivery, number = divmod(ident, 65536)
             expected = last[1] + 1 if last and last[0] == delivery else 1
             assert number == expected, f"delivery {delivery}: attempt {number} where {expected} was due"
             last = (delivery, number)
