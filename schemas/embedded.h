@@ -1,4 +1,5 @@
-// The files of schemas/ that the binary carries with it (providers, event schemas, SQL), as they are in the source tree.
+// The files of schemas/ that the binary carries with it (providers, event schemas, SQL), as they
+// are in the source tree.
 #pragma once
 
 #include <optional>

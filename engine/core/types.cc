@@ -1,4 +1,5 @@
-// Names of the public enumerations: one table each, the same in the database, the CLI, logs and metrics.
+// Names of the public enumerations: one table each, the same in the database, the CLI, logs and
+// metrics.
 #include "outrider/types.h"
 
 #include <array>

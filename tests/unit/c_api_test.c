@@ -1,5 +1,5 @@
-/* The C face, from C: compiles as C11 without warnings, publishes, enqueues in a host's
- * transaction, and tells errors in words. */
+// The C face, from C: compiles as C11 without warnings, publishes, enqueues in a host's
+// transaction, and tells errors in words.
 #include <outrider/outrider_c.h>
 #include <sqlite3.h>
 #include <stdio.h>

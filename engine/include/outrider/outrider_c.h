@@ -1,14 +1,12 @@
-/* Outrider for C, and for every language that can call C. The same engine as outrider.h, with the
- * same contracts.
- *
- * Strings are UTF-8 and end with NUL; optional ones may be NULL. They are copied; nothing given is
- * kept. Functions return 0 (OUTRIDER_OK) or an error code, and fill `error` where it is not NULL.
- * Threads: outrider_publish and outrider_notify may be called from any thread, the rest from the
- * thread that opened the engine; outrider_enqueue from the thread that uses the connection. No
- * function throws.
- */
-#ifndef OUTRIDER_C_H
-#define OUTRIDER_C_H
+// Outrider for C, and for every language that can call C. The same engine as outrider.h, with the
+// same contracts.
+//
+// Strings are UTF-8 and end with NUL; optional ones may be NULL. They are copied; nothing given is
+// kept. Functions return 0 (OUTRIDER_OK) or an error code, and fill `error` where it is not NULL.
+// Threads: outrider_publish and outrider_notify may be called from any thread, the rest from the
+// thread that opened the engine; outrider_enqueue from the thread that uses the connection. No
+// function throws.
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,7 +18,7 @@ extern "C" {
 struct sqlite3;
 typedef struct outrider_engine outrider_engine;
 
-/* The values of outrider::ErrorCode plus one. */
+// The values of outrider::ErrorCode plus one.
 enum {
   OUTRIDER_OK = 0,
   OUTRIDER_INVALID_ARGUMENT = 1,
@@ -41,60 +39,59 @@ enum {
 
 typedef struct {
   int code;
-  char message[512]; /* one line: what (where): what to do; cut to fit, always ends with NUL */
+  char message[512];  // one line: what (where): what to do; cut to fit, always ends with NUL
 } outrider_error;
 
-/* Set `size` to sizeof(outrider_options): fields that a later version adds then keep their
- * defaults. A zero means the default. */
+// Set `size` to sizeof(outrider_options): fields that a later version adds then keep their
+// defaults. A zero means the default.
 typedef struct {
   size_t size;
-  const char* database;      /* required */
-  const char* providers_dir; /* extra provider definitions */
-  const char* ca_file;       /* extra trusted CA bundle */
-  const char* allow_nets;    /* CIDRs, separated by commas */
-  const char* allow_ports;   /* ports beside 443, separated by commas; "0": all */
+  const char* database;       // required
+  const char* providers_dir;  // extra provider definitions
+  const char* ca_file;        // extra trusted CA bundle
+  const char* allow_nets;     // CIDRs, separated by commas
+  const char* allow_ports;    // ports beside 443, separated by commas; "0": all
   int allow_http;
   uint32_t max_in_flight;
   uint64_t max_payload_bytes;
-  void (*log)(void* context, const char* line); /* called on the engine's threads */
+  void (*log)(void* context, const char* line);  // called on the engine's threads
   void* log_context;
 } outrider_options;
 
 typedef struct {
-  size_t size; /* sizeof(outrider_event) */
+  size_t size;  // sizeof(outrider_event)
   const char* account;
   const char* provider;
   const char* type;
-  const char* payload; /* JSON */
+  const char* payload;  // JSON
   const char* idempotency_key;
   const char* ordering_key;
-  int64_t expires_at; /* UTC milliseconds; 0: never */
+  int64_t expires_at;  // UTC milliseconds; 0: never
 } outrider_event;
 
 typedef struct {
-  char id[32]; /* evt_… */
+  char id[32];  // evt_…
   uint32_t deliveries;
   int duplicate;
 } outrider_receipt;
 
 const char* outrider_version(void);
 
-/* Opens and starts. On success *engine must be given to outrider_close. */
+// Opens and starts. On success *engine must be given to outrider_close.
 int outrider_open(const outrider_options* options, outrider_engine** engine, outrider_error* error);
-/* Returns once the event is durable. `receipt` may be NULL. */
+// Returns once the event is durable. `receipt` may be NULL.
 int outrider_publish(outrider_engine* engine, const outrider_event* event,
                      outrider_receipt* receipt, outrider_error* error);
-/* OUTRIDER_OK while the engine can go on; otherwise why not. */
+// OUTRIDER_OK while the engine can go on; otherwise why not.
 int outrider_health(const outrider_engine* engine, outrider_error* error);
-/* Stops (requests in flight finish or time out) and frees. NULL is ignored. */
+// Stops (requests in flight finish or time out) and frees. NULL is ignored.
 int outrider_close(outrider_engine* engine, outrider_error* error);
 
-/* Into the host's own open transaction; *row is the row id in outrider_outbox, and may be NULL. */
+// Into the host's own open transaction; *row is the row id in outrider_outbox, and may be NULL.
 int outrider_enqueue(struct sqlite3* db, const outrider_event* event, int64_t* row,
                      outrider_error* error);
 void outrider_notify(const char* database);
 
 #ifdef __cplusplus
 }
-#endif
 #endif
