@@ -32,9 +32,10 @@ void check_json(std::string_view text) {
 void check_request(std::string_view bytes) {
   static const Result<Verifier> verifier = Verifier::make(
       R"({"signature":{"schemes":[
-           {"algorithm":"hmac-sha256","key":{"form":"text","prefix":"h_"},"signed":"{timestamp}.{payload:/a}.{body}",
-            "encoding":"base64","value":"v1={digest}"},
-           {"algorithm":"ed25519","key":{"form":"hex","prefix":"sk_"},"signed":"{id}.{body}","value":"v2={digest};"}],
+           {"algorithm":"hmac-sha256","key":{"form":"text","prefix":"h_"},
+            "signed":"{timestamp}.{payload:/a}.{body}","encoding":"base64","value":"v1={digest}"},
+           {"algorithm":"ed25519","key":{"form":"hex","prefix":"sk_"},
+            "signed":"{id}.{body}","value":"v2={digest};"}],
          "headers":{"S":"t={timestamp},{signatures}","I":"{id}"},"join":","}})",
       {"h_secret", "sk_" + std::string(64, '7')});
   OUTRIDER_ASSERT(verifier.has_value());

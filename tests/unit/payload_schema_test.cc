@@ -29,10 +29,10 @@ struct Check {
 
 TEST(PayloadSchema, says_which_rule_is_broken_and_where) {
   const char* const bounds = R"({"properties":{"n":{"type":"number","minimum":1,"maximum":9.5}}})";
-  const char* const open =
-      R"({"type":"integer","minimum":1,"exclusiveMinimum":true,"maximum":3,"exclusiveMaximum":true})";
-  const char* const list =
-      R"({"type":"array","minItems":1,"maxItems":2,"items":{"type":"object","required":["b","a"]}})";
+  const char* const open = R"({"type":"integer","minimum":1,"exclusiveMinimum":true,)"
+                           R"("maximum":3,"exclusiveMaximum":true})";
+  const char* const list = R"({"type":"array","minItems":1,"maxItems":2,)"
+                           R"("items":{"type":"object","required":["b","a"]}})";
   const char* const closed = R"({"properties":{"a":{}},"additionalProperties":false})";
   const char* const rest = R"({"properties":{"a":{}},"additionalProperties":{"type":"string"}})";
   const char* const words = R"({"type":"string","minLength":2,"maxLength":3})";
@@ -106,7 +106,8 @@ TEST(PayloadSchema, says_which_rule_is_broken_and_where) {
        R"("required":{"type":"string"},"items":{"type":"string"},"not":{"type":"string"}}})",
        R"({"type":"x","enum":"x","required":"x","items":"x","not":"x","$ref":1})", "must be null",
        "/$ref"},
-      {R"({"properties":{"a":{"$ref":"#/definitions/b"}},"definitions":{"b":{"$ref":"#/definitions/c"},"c":{"type":"null"}}})",
+      {R"({"properties":{"a":{"$ref":"#/definitions/b"}},)"
+       R"("definitions":{"b":{"$ref":"#/definitions/c"},"c":{"type":"null"}}})",
        R"({"a":1})", "must be null", "/a"},
   };
   for (const Check& check : checks) {
@@ -202,7 +203,8 @@ TEST(PayloadSchema, refuses_what_its_validator_would_not_check) {
       {R"({"items":{"$ref":"#/definitions/a","type":"string"},"definitions":{"a":{}}})",
        "#/items/type", "ignored beside $ref"},
       {R"({"definitions":{"a":{"$ref":"#/definitions/a"}}})", "#/definitions/a/$ref", "cycle"},
-      {R"({"definitions":{"a":{"items":{"$ref":"#/definitions/b"}},"b":{"not":{"$ref":"#/definitions/a"}}}})",
+      {R"({"definitions":{"a":{"items":{"$ref":"#/definitions/b"}},)"
+       R"("b":{"not":{"$ref":"#/definitions/a"}}}})",
        "#/definitions/b/not/$ref", "cycle"},
       {R"({"type":"string","type":"null"})", "#/type", "twice"},
   };
