@@ -167,7 +167,7 @@ TEST(ProviderFormat, the_schema_accepts_every_definition_that_the_code_accepts) 
       "x",          "events",    "scope",  "title"};
   std::mt19937 random(1);
   int accepted = 0;
-  for (int i = 0; i < 10'000; ++i) {
+  for (int i = 0; i < 4'000; ++i) {
     Document document;
     const auto& names = provider_names();
     document.Parse(
@@ -198,7 +198,7 @@ TEST(ProviderFormat, the_schema_accepts_every_definition_that_the_code_accepts) 
     const auto result = format_schema()->validate(definition);
     ASSERT_TRUE(result.has_value()) << result.error().to_string() << "\n" << definition;
   }
-  EXPECT_GT(accepted, 200);
+  EXPECT_GT(accepted, 100);
 }
 
 }  // namespace
