@@ -43,6 +43,7 @@ struct Parsed {
   SecretSource secret;
   bool flag = false;
   std::string id;
+  std::vector<std::uint16_t> ports;
 
   Parsed() {
     app.fallthrough();
@@ -58,6 +59,7 @@ struct Parsed {
     list_option(*add, "--header", list, "");
     number_option<std::uint32_t>(*add, "--max-in-flight", number, 1, 1024, "");
     rate_option(*add, "--rate", rate, "");
+    port_list_option(*add, "--allow-port", ports, "");
     duration_option(*add, "--overlap", duration, "");
     time_option(*add, "--expires-at", time, "");
     secret.add_to(*add, "secret");
@@ -71,7 +73,9 @@ struct Parsed {
 TEST(Options, are_read_before_and_behind_the_subcommand) {
   Parsed p;
   p.parse({"endpoint", "add", "--header", "A: [1,2]", "--header", "B: --x", "--max-in-flight=9",
-           "--rate", "2.5", "--overlap", "24h", "--json"});
+           "--rate", "2.5", "--overlap", "24h", "--json", "--allow-port", "0",
+           "--allow-port=8443"});
+  EXPECT_EQ(p.ports, (std::vector<std::uint16_t>{0, 8443}));
   EXPECT_EQ(p.list, (std::vector<std::string>{"A: [1,2]", "B: --x"}));
   EXPECT_EQ(p.number, 9U);
   EXPECT_EQ(p.rate, 2.5);
@@ -93,6 +97,8 @@ TEST(Options, of_wrong_value_are_refused_by_name) {
       {"endpoint", "add", "--secret-file", "x", "--secret-env", "Y"},
       {"endpoint", "add", "--secret-stdin", "--secret-env", "Y"},
       {"endpoint", "pause"},
+      {"endpoint", "add", "--allow-port", "x"},
+      {"endpoint", "add", "--allow-port", "443", "--allow-port", "65536"},
   };
   for (const auto& words : wrong) {
     Parsed p;

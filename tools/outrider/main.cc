@@ -64,6 +64,11 @@ std::string help_text(const CLI::App& app) {
   const CLI::App* outer = app.get_parent();
   std::string text = app.help(outer == nullptr ? "" : full_name(*outer));
   text.erase(text.find_last_not_of('\n') + 1);
+  if (outer != nullptr) {
+    text +=
+        "\n\nBefore or behind any command: --db PATH, --providers DIR, --json; see: outrider "
+        "--help";
+  }
   return text + "\n";
 }
 

@@ -79,6 +79,21 @@ std::uint64_t parse_number(const std::string& option, const std::string& text, s
   return value;
 }
 
+CLI::Option* port_list_option(CLI::App& app, const std::string& name,
+                              std::vector<std::uint16_t>& ports, const std::string& description) {
+  return app
+      .add_option_function<std::vector<std::string>>(
+          name,
+          [&ports, name](const std::vector<std::string>& texts) {
+            for (const std::string& text : texts) {
+              ports.push_back(static_cast<std::uint16_t>(parse_number(name, text, 0, 65535)));
+            }
+          },
+          description)
+      ->allow_extra_args(false)
+      ->type_name("PORT");
+}
+
 CLI::Option* duration_option(CLI::App& app, const std::string& name, std::int64_t& value_ms,
                              const std::string& description) {
   return app

@@ -33,6 +33,9 @@ CLI::Option* number_option(CLI::App& app, const std::string& name, T& value, T l
           description)
       ->type_name("N");
 }
+// The same as a list.
+CLI::Option* port_list_option(CLI::App& app, const std::string& name,
+                              std::vector<std::uint16_t>& ports, const std::string& description);
 CLI::Option* duration_option(CLI::App& app, const std::string& name, std::int64_t& value_ms,
                              const std::string& description);
 CLI::Option* time_option(CLI::App& app, const std::string& name,

@@ -30,9 +30,8 @@ class Serve final : public Command {
     list_option(app, "--allow-net", options_.targets.allow_nets,
                 "Send to this network although it is not public, 10.1.0.0/16 (repeatable)")
         ->type_name("CIDR");
-    list_option(app, "--allow-port", ports_,
-                "Send to this port beside 443 (repeatable; 0: every port)")
-        ->type_name("PORT");
+    port_list_option(app, "--allow-port", options_.targets.allow_ports,
+                     "Send to this port beside 443 (repeatable; 0: every port)");
     app.add_flag("--allow-http", options_.targets.allow_http,
                  "Send to plain http:// too, for tests and private networks");
     number_option<std::uint32_t>(app, "--max-in-flight", options_.max_in_flight, 1, 4096,
@@ -60,10 +59,6 @@ class Serve final : public Command {
     const StopSignals signals;
     options_.database = globals.database;
     options_.providers_dir = globals.providers;
-    for (const std::string& port : ports_) {
-      options_.targets.allow_ports.push_back(
-          static_cast<std::uint16_t>(parse_number("--allow-port", port, 0, 65535)));
-    }
     // Outlives the engine, whose threads write to it.
     std::unique_ptr<LogWriter> log;
     if (!quiet_) {
@@ -104,7 +99,6 @@ class Serve final : public Command {
   }
 
   Options options_;
-  std::vector<std::string> ports_;
   bool quiet_ = false;
 };
 
