@@ -45,7 +45,7 @@ struct CurlMulti::Socket {
   std::string ends;     // key in connections_, once known
 };
 
-CurlMulti::CurlMulti(Loop& loop, std::uint32_t max_connections, Finished finished)
+CurlMulti::CurlMulti(Loop& loop, Finished finished)
     : loop_(loop), finished_(std::move(finished)), multi_(curl_multi_init()) {
   OUTRIDER_ASSERT(multi_ != nullptr);
   auto timer = std::make_unique<Timer>();
@@ -57,7 +57,6 @@ CurlMulti::CurlMulti(Loop& loop, std::uint32_t max_connections, Finished finishe
   set_option(multi_.get(), CURLMOPT_TIMERFUNCTION, &CurlMulti::on_timer);
   set_option(multi_.get(), CURLMOPT_TIMERDATA, this);
   set_option(multi_.get(), CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
-  set_option(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(max_connections));
 }
 
 CurlMulti::~CurlMulti() {
@@ -76,6 +75,12 @@ void CurlMulti::add(CURL* easy) {
 void CurlMulti::remove(CURL* easy) {
   const CURLMcode code = curl_multi_remove_handle(multi_.get(), easy);
   OUTRIDER_ASSERT(code == CURLM_OK);
+}
+
+void CurlMulti::limit_connections(std::size_t limit) {
+  if (limit == connection_limit_) return;
+  connection_limit_ = limit;
+  set_option(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(limit));
 }
 
 CurlMulti::Socket& CurlMulti::socket(curl_socket_t fd) {

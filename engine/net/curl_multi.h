@@ -8,6 +8,7 @@
 
 #include <curl/curl.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -28,7 +29,7 @@ class CurlMulti {
   // but not destroy this.
   using Finished = std::function<void(CURL* easy, CURLcode result)>;
 
-  CurlMulti(Loop& loop, std::uint32_t max_connections, Finished finished);
+  CurlMulti(Loop& loop, Finished finished);
   ~CurlMulti();
   CurlMulti(const CurlMulti&) = delete;
   CurlMulti& operator=(const CurlMulti&) = delete;
@@ -36,6 +37,11 @@ class CurlMulti {
   // Not from inside a callback of libcurl.
   void add(CURL* easy);
   void remove(CURL* easy);
+
+  // Connections, idle or not. Where there are more when a transfer ends, libcurl closes the one
+  // that has been idle longest.
+  [[nodiscard]] std::size_t connections() const noexcept { return connections_.size(); }
+  void limit_connections(std::size_t limit);
 
   // For the transfers' callbacks. `ends` names a connection: both addresses and ports.
   void opened(curl_socket_t socket);
@@ -59,6 +65,7 @@ class CurlMulti {
   Finished finished_;
   std::vector<Socket> sockets_;  // by descriptor
   std::unordered_map<std::string, curl_socket_t> connections_;
+  std::size_t connection_limit_ = 0;
   UvOwned<Timer> timer_;
   std::unique_ptr<CURLM, CurlMultiClose> multi_;
 };

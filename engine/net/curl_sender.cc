@@ -21,7 +21,7 @@
 
 #include "core/assert.h"
 #include "net/ca_bundle.h"
-#include "net/curl_multi.h"
+#include "net/curl_shards.h"
 #include "net/curl_transfer.h"
 #include "net/sigpipe.h"
 
@@ -60,7 +60,7 @@ class CurlSender final : public HttpSender {
         resolver_(resolver),
         trusted_(std::move(trusted)),
         settings_(std::move(settings)),
-        multi_(loop, max_connections, [this](CURL* easy, CURLcode result) {
+        shards_(loop, max_connections, [this](CURL* easy, CURLcode result) {
           transferred(CurlTransfer::of(easy), result);
         }) {}
 
@@ -157,7 +157,8 @@ class CurlSender final : public HttpSender {
     }
     if (!by_name) allowed.clear();
     exchange.transfer = take_transfer();
-    exchange.transfer->start(id, std::move(exchange.request), allowed);
+    CurlMulti& multi = shards_.of(exchange.request.target.host);
+    exchange.transfer->start(multi, id, std::move(exchange.request), allowed);
   }
 
   void transferred(CurlTransfer& transfer, CURLcode result) {
@@ -218,7 +219,7 @@ class CurlSender final : public HttpSender {
   }
 
   [[nodiscard]] std::unique_ptr<CurlTransfer> take_transfer() {
-    if (idle_.empty()) return std::make_unique<CurlTransfer>(settings_, multi_);
+    if (idle_.empty()) return std::make_unique<CurlTransfer>(settings_);
     auto transfer = std::move(idle_.back());
     idle_.pop_back();
     return transfer;
@@ -233,7 +234,7 @@ class CurlSender final : public HttpSender {
   Resolver& resolver_;
   CaBundle trusted_;
   TransferSettings settings_;
-  CurlMulti multi_;
+  CurlShards shards_;
   std::vector<std::unique_ptr<CurlTransfer>> idle_;
   std::map<std::uint64_t, Exchange> exchanges_;
   std::uint64_t last_id_ = 0;

@@ -90,8 +90,8 @@ template <class T>
 
 }  // namespace
 
-CurlTransfer::CurlTransfer(const TransferSettings& settings, CurlMulti& multi)
-    : settings_(settings), multi_(multi), easy_(curl_easy_init()) {
+CurlTransfer::CurlTransfer(const TransferSettings& settings)
+    : settings_(settings), easy_(curl_easy_init()) {
   OUTRIDER_ASSERT(easy_ != nullptr);
   set_constant_options();
 }
@@ -109,9 +109,7 @@ void CurlTransfer::set_constant_options() {
   set_option(easy, CURLOPT_ERRORBUFFER, libcurl_words_);
   set_option(easy, CURLOPT_OPENSOCKETFUNCTION, &CurlTransfer::on_open);
   set_option(easy, CURLOPT_OPENSOCKETDATA, this);
-  // A connection outlives the request that opened it; so its socket is closed by the multi.
   set_option(easy, CURLOPT_CLOSESOCKETFUNCTION, &CurlMulti::close_socket);
-  set_option(easy, CURLOPT_CLOSESOCKETDATA, &multi_);
   set_option(easy, CURLOPT_PREREQFUNCTION, &CurlTransfer::on_before_request);
   set_option(easy, CURLOPT_PREREQDATA, this);
   set_option(easy, CURLOPT_HEADERFUNCTION, &CurlTransfer::on_header);
@@ -145,12 +143,15 @@ void CurlTransfer::set_constant_options() {
   set_option(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
 }
 
-void CurlTransfer::start(std::uint64_t exchange, HttpRequest request,
+void CurlTransfer::start(CurlMulti& multi, std::uint64_t exchange, HttpRequest request,
                          const std::vector<core::Address>& addresses) {
   OUTRIDER_ASSERT(exchange_ == 0);
   exchange_ = exchange;
   request_ = std::move(request);
+  multi_ = &multi;
   CURL* const easy = easy_.get();
+  // A connection outlives the request that opened it; so its socket is closed by the multi.
+  set_option(easy, CURLOPT_CLOSESOCKETDATA, multi_);
   set_option(easy, CURLOPT_URL, request_.target.url.c_str());
   set_option(easy, CURLOPT_PROTOCOLS_STR, request_.target.tls ? "https" : "http");
   set_option(easy, CURLOPT_POST, 1L);
@@ -185,7 +186,7 @@ void CurlTransfer::launch(bool fresh) {
   libcurl_words_[0] = '\0';
   answer_ = HttpAnswer();
   set_option(easy_.get(), CURLOPT_FRESH_CONNECT, fresh ? 1L : 0L);
-  multi_.add(easy_.get());
+  multi_->add(easy_.get());
 }
 
 void CurlTransfer::clear() {
@@ -261,7 +262,7 @@ curl_socket_t CurlTransfer::open(const curl_sockaddr& wanted) {
     fault_detail_ = std::strerror(errno);
     return CURL_SOCKET_BAD;
   }
-  multi_.opened(fd);
+  multi_->opened(fd);
   opened_.push_back(fd);
   return fd;
 }
@@ -288,7 +289,7 @@ bool CurlTransfer::may_send(std::string_view peer_ip, int peer_port, std::string
   }
   const std::string ends = peer_ + " " + endpoint_text(local_ip, local_port);
   if (own_connection(ends, local_ip, local_port)) return true;
-  const auto kept = multi_.connection(ends);
+  const auto kept = multi_->connection(ends);
   spoiled_ = !kept || !is_quiet(*kept) || has_unread_tls(easy_.get());
   if (spoiled_) {
     fault_ = AnswerFault{ErrorClass::kAborted, "the connection could not be trusted"};
@@ -304,7 +305,7 @@ bool CurlTransfer::own_connection(const std::string& ends, std::string_view loca
       std::find_if(opened_.begin(), opened_.end(),
                    [v6, local_port](curl_socket_t fd) { return is_at(fd, v6, local_port); });
   if (mine == opened_.end()) return false;
-  multi_.name_connection(*mine, ends);
+  multi_->name_connection(*mine, ends);
   opened_.clear();
   return true;
 }

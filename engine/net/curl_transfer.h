@@ -34,13 +34,13 @@ struct TransferSettings {
 
 class CurlTransfer {
  public:
-  CurlTransfer(const TransferSettings& settings, CurlMulti& multi);
+  explicit CurlTransfer(const TransferSettings& settings);
   CurlTransfer(const CurlTransfer&) = delete;
   CurlTransfer& operator=(const CurlTransfer&) = delete;
 
-  // Starts a request. `addresses`: where a new connection may go, vetted; empty where the host is
-  // an address itself. Requires: not running.
-  void start(std::uint64_t exchange, HttpRequest request,
+  // Starts a request on `multi`. `addresses`: where a new connection may go, vetted; empty where
+  // the host is an address itself. Requires: not running.
+  void start(CurlMulti& multi, std::uint64_t exchange, HttpRequest request,
              const std::vector<core::Address>& addresses);
   // The kept connection could not be trusted and nothing has left: once more, on a new one.
   // Requires: may_start_fresh().
@@ -52,7 +52,7 @@ class CurlTransfer {
   // After stop(), because its time is over.
   [[nodiscard]] HttpOutcome outcome_at_deadline(core::WallTime now);
   // Ends it wherever it is.
-  void stop() { multi_.remove(easy_.get()); }
+  void stop() { multi_->remove(easy_.get()); }
   // Forgets the request; keeps the handle.
   void clear();
 
@@ -81,7 +81,7 @@ class CurlTransfer {
   [[nodiscard]] bool all_sent() const;
 
   const TransferSettings& settings_;
-  CurlMulti& multi_;
+  CurlMulti* multi_ = nullptr;  // of the request
   CurlEasy easy_;
   char libcurl_words_[CURL_ERROR_SIZE] = {};
 

@@ -166,6 +166,22 @@ TEST_F(SenderGood, keeps_the_connection_for_the_next_request) {
   EXPECT_EQ(receiver_->connections(), 1);
 }
 
+TEST_F(SenderGood, keeps_at_most_as_many_idle_connections_as_it_may) {
+  ScriptedReceiver::Options anywhere;
+  anywhere.address = "0.0.0.0";
+  ScriptedReceiver receiver(anywhere, always(std::string(kOk)));
+  open({.max_idle_connections = 20});
+  const auto url = [&](int host) {
+    return "http://127.0.1." + std::to_string(host) + ":" + std::to_string(receiver.port()) + "/";
+  };
+  for (int round = 0; round < 2; ++round) {
+    for (int host = 1; host <= 100; ++host) ASSERT_EQ(post(url(host)).status, 200);
+  }
+  EXPECT_TRUE(ScriptedReceiver::wait_until([&] { return receiver.open_connections() <= 36; }))
+      << receiver.open_connections();
+  EXPECT_GE(receiver.open_connections(), 10U) << "but uses what it may";
+}
+
 TEST_F(SenderGood, a_done_may_send_again) {
   open();
   const std::string url = receiver().url();

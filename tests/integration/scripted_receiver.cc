@@ -178,6 +178,11 @@ void ScriptedReceiver::serve(int fd, int number) {
   close(fd);
 }
 
+std::size_t ScriptedReceiver::open_connections() {
+  const std::lock_guard lock(mutex_);
+  return open_.size();
+}
+
 ScriptedReceiver::Script always(std::string answer) {
   return [answer = std::move(answer)](ReceiverConnection& connection) {
     while (connection.read_request()) {

@@ -95,6 +95,7 @@ class ScriptedReceiver {
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] std::string url(const std::string& path = "/hook") const;
   [[nodiscard]] int connections() const { return connections_; }
+  [[nodiscard]] std::size_t open_connections();
   // Complete requests, in the order they were read.
   [[nodiscard]] std::vector<ReceivedRequest> received() const { return ledger_.requests(); }
   [[nodiscard]] int requests() const { return static_cast<int>(received().size()); }

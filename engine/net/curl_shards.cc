@@ -1,0 +1,42 @@
+// The limit on connections is one for all shards, but libcurl only knows one for each. So a shard
+// may keep as many as there are, until all of them together have too many; then the shard that is
+// used next gives up one.
+#include "net/curl_shards.h"
+
+#include <algorithm>
+
+namespace outrider::net {
+namespace {
+
+constexpr std::size_t kShards = 16;
+
+// FNV-1a: the same on every machine.
+[[nodiscard]] std::uint64_t hash_of(std::string_view text) {
+  std::uint64_t hash = 14695981039346656037ULL;
+  for (const char c : text) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  }
+  return hash ^ (hash >> 32);
+}
+
+}  // namespace
+
+CurlShards::CurlShards(Loop& loop, std::uint32_t max_connections,
+                       const CurlMulti::Finished& finished)
+    : max_connections_(max_connections) {
+  for (std::size_t i = 0; i < kShards; ++i) {
+    shards_.push_back(std::make_unique<CurlMulti>(loop, finished));
+  }
+}
+
+CurlMulti& CurlShards::of(std::string_view host) {
+  CurlMulti& shard = *shards_[hash_of(host) % kShards];
+  std::size_t all = 0;
+  for (const auto& each : shards_) all += each->connections();
+  const std::size_t own = shard.connections();
+  shard.limit_connections(all < max_connections_ ? max_connections_
+                                                 : std::max<std::size_t>(1, own - (own > 1)));
+  return shard;
+}
+
+}  // namespace outrider::net
