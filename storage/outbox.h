@@ -193,7 +193,7 @@ struct CancelDeliveries {
 struct Maintain {
   std::int64_t payloads_before = 0;  // 0: keep
   std::int64_t attempts_before = 0;
-  std::uint32_t limit = 500;  // rows per kind
+  std::uint32_t limit = 500;  // rows per kind, 1-100000
   std::int64_t now = 0;
 };
 

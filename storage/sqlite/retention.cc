@@ -8,11 +8,13 @@
 // again, since public ids, and the webhook-id that receivers tell duplicates by, are made of them.
 #include <algorithm>
 
+#include "core/assert.h"
 #include "storage/sqlite/transaction.h"
 
 namespace outrider::storage {
 namespace {
 
+constexpr std::uint32_t kMostPerStep = 100'000;
 constexpr std::uint32_t kLooksPerRow = 4;  // events looked at per row that may be changed
 constexpr std::int64_t kChangesKeptMs = 3'600'000;
 
@@ -190,6 +192,7 @@ std::uint32_t finish_cancellations(Transaction& tx, const Maintain& maintain) {
 }  // namespace
 
 Outcome apply(Transaction& tx, const Maintain& maintain) {
+  OUTRIDER_ASSERT(maintain.limit > 0 && maintain.limit <= kMostPerStep);
   std::uint32_t changed = finish_cancellations(tx, maintain);
   bool more = false;
   std::uint32_t erased = 0;

@@ -36,14 +36,14 @@ constexpr const char* kEmptyLog = "PRAGMA wal_checkpoint(TRUNCATE)";
 class SqliteOutbox final : public Outbox {
  public:
   SqliteOutbox(std::unique_ptr<Db> writer, std::unique_ptr<Db> reader,
-               std::optional<EngineLock> lock, std::string id_key, std::uint32_t busy_timeout_ms)
+               std::optional<EngineLock> lock, Follower follower, std::string id_key,
+               std::uint32_t busy_timeout_ms)
       : lock_(std::move(lock)),
         writer_(std::move(writer)),
         reader_(std::move(reader)),
         id_key_(std::move(id_key)),
-        busy_timeout_ms_(busy_timeout_ms) {
-    follower_.start(*writer_);
-  }
+        busy_timeout_ms_(busy_timeout_ms),
+        follower_(follower) {}
 
   Result<std::vector<Outcome>> apply(std::span<const Mutation> batch) override;
 
@@ -299,11 +299,14 @@ Result<std::unique_ptr<Outbox>> open_sqlite_outbox(const SqliteOptions& options)
   }
   auto id_key = read_id_key(**writer);
   if (!id_key) return tl::unexpected(std::move(id_key.error()));
+  Follower follower;
+  follower.start(**writer);
+  if ((*writer)->failed()) return tl::unexpected((*writer)->failure());
   auto reader = open_connection(path, options);
   if (!reader) return tl::unexpected(std::move(reader.error()));
   if (!(*reader)->run("PRAGMA query_only = ON")) return tl::unexpected((*reader)->failure());
   return std::make_unique<SqliteOutbox>(std::move(*writer), std::move(*reader), std::move(lock),
-                                        std::move(*id_key), options.busy_timeout_ms);
+                                        follower, std::move(*id_key), options.busy_timeout_ms);
 }
 
 std::string wal_path(const std::string& database) { return real_path(database) + "-wal"; }

@@ -177,7 +177,7 @@ TEST_P(OutboxConformance, what_another_connection_enqueues_is_noticed_once) {
 
 TEST_P(OutboxConformance, what_operators_change_is_noticed_whichever_connection_they_use) {
   const auto other = store_->open();
-  const auto apply_on = [this](Outbox& outbox, const Mutation& mutation) {
+  const auto apply_on = [](Outbox& outbox, const Mutation& mutation) {
     const auto outcomes = value(outbox.apply({&mutation, 1}));
     ASSERT_TRUE(outcomes.at(0).has_value());
   };
