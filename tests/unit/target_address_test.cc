@@ -5,8 +5,7 @@
 
 #include <arpa/inet.h>
 
-#include <cstring>
-#include <optional>
+#include <array>
 #include <string>
 #include <vector>
 
