@@ -47,27 +47,9 @@ class Timers {
   virtual void cancel(Id id) = 0;  // unknown or fired: ignored
 };
 
-// The wall clock the schedule runs on: follows the real one through drift, and walks over a step
-// instead of jumping. A difference up to 1 s is adopted at once; a larger one is worked off at a
-// tenth of the time that passes. So a step forward makes no storm of early retries, and a step back
-// no silence.
-class ScheduleClock {
- public:
-  ScheduleClock(Instant now, WallTime wall) : last_now_(now), schedule_(wall) {}
-  // Called once per loop turn with both clocks' readings; returns the schedule's time, which never
-  // goes back by more than a second and never stands still.
-  WallTime observe(Instant now, WallTime wall);
-  [[nodiscard]] WallTime wall() const { return schedule_; }
-
- private:
-  Instant last_now_;
-  WallTime schedule_;
-  std::int64_t slew_tenths_ = 0;  // tenths of a millisecond earned and not yet used
-};
-
 // When a stored time comes on the monotonic clock: never in the past, never later than `longest`
 // from now.
-[[nodiscard]] Instant due_instant(WallTime stored, WallTime schedule_now, Instant now,
+[[nodiscard]] Instant due_instant(WallTime stored, WallTime wall_now, Instant now,
                                   Duration longest);
 
 }  // namespace outrider::core
