@@ -74,6 +74,7 @@ progress() {
     return
   fi
   awk '
+    /^-- / { next }  # CMake, when a file was added
     /^ninja: (no work to do|Entering directory)/ { next }
     match($0, /^\[[0-9]+\/[0-9]+\]/) {
       split(substr($0, 2, RLENGTH - 2), of, "/")
