@@ -6,15 +6,15 @@
 // anything (the peer closed, or speaks without being asked).
 //
 // What must hold:
-// - never park a poll that waits for writability: the descriptor of a connection attempt that
-// failed may be closed and
-//   reused at once, and libuv aborts on an event of a descriptor it does not know;
-// - end the poll before its descriptor is closed (close_socket). The socket of an attempt that has
-// not connected yet is
-//   closed without that call; libcurl then says CURL_POLL_REMOVE, and whatever is left is forgotten
-//   when the number comes back in opened();
-// - no call into libcurl from its own callbacks: a zero time-out becomes a zero timer;
-// - after every action ask for finished transfers, whatever the action's result.
+//
+// 1. A poll that waits for writability is never parked: the descriptor of a connection attempt that
+//    failed may be closed and reused at once, and libuv aborts when it changes what it waits for on
+//    a descriptor that epoll no longer knows.
+// 2. The poll ends before its descriptor is closed (close_socket). The socket of an attempt that
+//    has not connected yet is closed without that call; libcurl then says CURL_POLL_REMOVE, and
+//    whatever is left is forgotten when the number comes back in opened().
+// 3. No call into libcurl from its own callbacks: a zero time-out becomes a zero timer.
+// 4. After every action finished transfers are asked for, whatever the action's result.
 #include "net/curl_multi.h"
 
 #include <unistd.h>

@@ -1,8 +1,8 @@
 // One curl multi handle on the loop: its sockets as polls, its timer as a timer, its finished
 // transfers as calls.
 //
-// It owns every socket libcurl uses, through libcurl's open and close callbacks, and knows each
-// connection by its two ends, because at the moment that matters (just before a request goes out on
+// It hears of every socket libcurl opens and of every connection's end, and knows each connection
+// by its two ends, because at the moment that matters (just before a request goes out on
 // a kept connection) libcurl tells the ends but not the socket.
 #pragma once
 

@@ -1,6 +1,7 @@
 // The limit on connections is one for all shards, but libcurl only knows one for each. So a shard
 // may keep as many as there are, until all of them together have too many; then the shard that is
-// used next gives up one.
+// used next gives up one. Each may keep one in any case, so the limit is exceeded by kShards at
+// most.
 #include "net/curl_shards.h"
 
 #include <algorithm>

@@ -1,11 +1,12 @@
 // What must hold:
-// - no connection is used, new or kept, whose peer address the rules refuse (checked when the
-// socket is made and again
-//   before every request);
-// - a kept connection that is readable while idle carries something that is no answer to us: it is
-// never used, because
-//   libcurl would take it for the answer to the next request. The same for one that has died;
-// - the request leaves at most once.
+//
+// 1. No connection is used, new or kept, whose peer address the rules refuse. Checked when the
+//    socket is made, and again before every request.
+// 2. A kept connection with something to read while it is idle is never used: libcurl would take it
+//    for the answer to the next request. It may wait in the socket or, with TLS, in OpenSSL. The
+//    same for a connection that has ended. (What is still on its way when the request leaves cannot
+//    be told from an answer; HTTP/1.1 has no means for that.)
+// 3. The request leaves at most once.
 #include "net/curl_transfer.h"
 
 #include <netinet/in.h>

@@ -4,6 +4,9 @@
 // What must hold: one poll per socket, ended when c-ares says (0, 0), which it does before it
 // closes the socket; the timer is set anew after everything that may have changed the questions
 // under way.
+//
+// The hosts file is asked through a call of its own: ares_getaddrinfo() of c-ares 1.18 loses a copy
+// of the name each time it looks there in vain, which a service that runs for months cannot afford.
 #include "net/dns_channel.h"
 
 #include <ares.h>

@@ -5,6 +5,10 @@
 // request has three seconds in all; so addresses of one family are handed out when the other has
 // not come within kSecondFamilyGrace, and the late answer, if it comes, only completes what is
 // remembered.
+//
+// A burst of new names is spread out, kLookupsPerMs at a time: a UDP socket's buffer holds a few
+// hundred small packets, and each one lost costs its name a second. How many lookups are out at
+// once is not limited: names whose servers are silent must not hold up the others.
 #include "net/resolver.h"
 
 #include <algorithm>

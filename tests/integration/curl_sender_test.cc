@@ -1,8 +1,9 @@
-// The sender against receivers that behave: what leaves, what comes back, how connections are kept,
+// The sender against receivers that behave: what leaves, what comes back,
 // and where nothing may leave at all. Receivers that misbehave are in curl_sender_hostile_test.cc,
 // TLS is in curl_sender_tls_test.cc.
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -156,32 +157,6 @@ TEST_F(SenderGood, reads_retry_after) {
   EXPECT_LT(past.retry_after->count(), -900'000'000'000);
 }
 
-TEST_F(SenderGood, keeps_the_connection_for_the_next_request) {
-  open();
-  const std::string url = receiver().url();
-  for (int i = 0; i < 20; ++i) {
-    EXPECT_EQ(post(url).status, 200);
-  }
-  EXPECT_EQ(receiver_->requests(), 20);
-  EXPECT_EQ(receiver_->connections(), 1);
-}
-
-TEST_F(SenderGood, keeps_at_most_as_many_idle_connections_as_it_may) {
-  ScriptedReceiver::Options anywhere;
-  anywhere.address = "0.0.0.0";
-  ScriptedReceiver receiver(anywhere, always(std::string(kOk)));
-  open({.max_idle_connections = 20});
-  const auto url = [&](int host) {
-    return "http://127.0.1." + std::to_string(host) + ":" + std::to_string(receiver.port()) + "/";
-  };
-  for (int round = 0; round < 2; ++round) {
-    for (int host = 1; host <= 100; ++host) ASSERT_EQ(post(url(host)).status, 200);
-  }
-  EXPECT_TRUE(ScriptedReceiver::wait_until([&] { return receiver.open_connections() <= 36; }))
-      << receiver.open_connections();
-  EXPECT_GE(receiver.open_connections(), 10U) << "but uses what it may";
-}
-
 TEST_F(SenderGood, a_done_may_send_again) {
   open();
   const std::string url = receiver().url();
@@ -315,6 +290,22 @@ TEST_F(SenderGood, resolving_counts_against_the_time_limit) {
   close(silent);
 }
 
+TEST_F(SenderGood, says_when_the_process_has_no_free_descriptor) {
+  open();
+  EXPECT_EQ(post(receiver().url()).status, 200);  // everything that is opened once, is open
+  receiver_.reset();
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = dup(0);
+  close(next);
+  const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const HttpOutcome outcome = post("http://127.0.0.1:1/");
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(outcome.error, ErrorClass::kAborted);
+  EXPECT_THAT(outcome.detail, HasSubstr("cannot make a socket"));
+}
+
 TEST_F(SenderGood, a_header_that_would_write_headers_of_its_own_is_not_sent) {
   open();
   const std::string url = receiver().url();
@@ -399,7 +390,8 @@ TEST_F(SenderGood, refuses_a_ca_file_it_cannot_use_and_names_it) {
     auto rules = core::AddressRules::make({}, {});
     const auto made = make_curl_sender(loop_, *resolver_, std::move(*rules), {.ca_file = bad});
     ASSERT_FALSE(made.has_value()) << bad;
-    EXPECT_EQ(made.error().code, ErrorCode::kInvalidArgument);
+    const bool missing = std::string_view(bad) == "/nonexistent.pem";
+    EXPECT_EQ(made.error().code, missing ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument);
     EXPECT_EQ(made.error().where, bad);
   }
 }

@@ -159,7 +159,7 @@ TEST_F(SenderTls, a_stray_answer_on_an_idle_connection_is_never_taken) {  // 23
     if (connection.number() == 1) {
       connection.send(kOk);
       if (!ScriptedReceiver::wait_until([&] { return taken.load(); })) return;
-      connection.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray");
+      connection.deliver("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray");
       said = true;
       if (!connection.read_request()) return;
     }

@@ -2,8 +2,11 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -80,6 +83,13 @@ bool ReceiverConnection::send(std::string_view bytes) {
   return tls_->write(bytes).has_value() && send_raw(tls_->take_ciphertext());
 }
 
+bool ReceiverConnection::deliver(std::string_view bytes) {
+  return send(bytes) && ScriptedReceiver::wait_until([this] {
+           int unacknowledged = 0;
+           return ioctl(fd_, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
+         });
+}
+
 bool ReceiverConnection::send_together(std::string_view one, std::string_view two) {
   if (!tls_) return send_raw(std::string(one) + std::string(two));
   return tls_->write(one).has_value() && tls_->write(two).has_value() &&
@@ -92,6 +102,16 @@ void ReceiverConnection::send_repeatedly(std::string_view bytes, int times) {
 }
 
 void ReceiverConnection::half_close() { shutdown(fd_, SHUT_WR); }
+
+bool ReceiverConnection::deliver_half_close() {
+  half_close();
+  return ScriptedReceiver::wait_until([this] {
+    tcp_info state{};
+    socklen_t size = sizeof state;
+    return getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &state, &size) == 0 &&
+           state.tcpi_state != TCP_ESTABLISHED && state.tcpi_state != TCP_FIN_WAIT1;
+  });
+}
 
 void ReceiverConnection::reset() {
   // Connecting to nothing is how Linux spells it for a socket that stays open.

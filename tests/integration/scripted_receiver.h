@@ -54,11 +54,15 @@ class ReceiverConnection {
   [[nodiscard]] std::optional<std::string> read_head();
   // False when the peer does not take it.
   bool send(std::string_view bytes);
+  // The same, and waits until the peer's kernel has it.
+  bool deliver(std::string_view bytes);
   // Both at once, with TLS as a record each.
   bool send_together(std::string_view one, std::string_view two);
   // The same bytes until the peer gives up, at most `times` times.
   void send_repeatedly(std::string_view bytes, int times);
   void half_close();
+  // The same, and waits until the peer's kernel knows.
+  bool deliver_half_close();
   void reset();  // RST at once; takes away what the peer has not read yet
   // Until the peer closes its side (or resets); whatever it sends is dropped.
   void wait_for_close();
