@@ -370,43 +370,5 @@ TEST_F(SqliteOpenTest, opening_and_closing_does_not_drop_the_locks_of_a_host_in_
             0);
 }
 
-// ---- erasing ----
-
-std::string all_bytes(const TemporaryDirectory& directory) {
-  std::string bytes;
-  for (const std::string& name : directory.names()) {
-    std::ifstream in(directory.file(name), std::ios::binary);
-    bytes.append(std::istreambuf_iterator<char>(in), {});
-  }
-  return bytes;
-}
-
-TEST_F(SqliteOpenTest, a_purged_payload_is_on_the_disk_no_more_not_even_in_the_log) {
-  const auto outbox = open();
-  Enqueue event = sample_event();
-  event.body = R"({"ssn":"078-05-1120"})";
-  const std::vector<Mutation> batch{event, sample_event()};
-  ASSERT_TRUE(outbox->apply(batch));
-  EXPECT_THAT(all_bytes(directory_), HasSubstr("078-05-1120"));
-  const Mutation purge = Maintain{.payloads_before = event.now + 1, .now = event.now};
-  for (int step = 0; step < 10; ++step) ASSERT_TRUE(outbox->apply({&purge, 1}));
-  EXPECT_THAT(all_bytes(directory_), ::testing::Not(HasSubstr("078-05-1120")));
-}
-
-TEST_F(SqliteOpenTest, the_secrets_of_a_removed_endpoint_are_on_the_disk_no_more) {
-  const auto outbox = open();
-  AddEndpoint add;
-  add.spec = {.account = "acme",
-              .provider = "shop",
-              .url = "https://x.example/",
-              .secret = "whsec_VERY-SECRET-TEXT"};
-  const Mutation added = add;
-  ASSERT_TRUE(outbox->apply({&added, 1}));
-  EXPECT_THAT(all_bytes(directory_), HasSubstr("VERY-SECRET-TEXT"));
-  const Mutation removed = ChangeEndpoint{.endpoint = 1, .kind = ChangeEndpoint::Kind::kRemove};
-  ASSERT_TRUE(outbox->apply({&removed, 1}));
-  EXPECT_THAT(all_bytes(directory_), ::testing::Not(HasSubstr("VERY-SECRET-TEXT")));
-}
-
 }  // namespace
 }  // namespace outrider::storage
