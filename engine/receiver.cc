@@ -48,11 +48,16 @@ Result<void> check_options(const ReceiverOptions& options) {
   return {};
 }
 
+tl::unexpected<Error> file_failure(const char* what, const std::string& path) {
+  return fail(errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
+              std::string(what) + ": " + std::strerror(errno), path);
+}
+
 Result<std::string> read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   if (file) text << file.rdbuf();
-  if (!file || !text) return fail(ErrorCode::kIo, std::strerror(errno), path);
+  if (!file || !text) return file_failure("cannot read the file", path);
   return text.str();
 }
 
@@ -60,7 +65,7 @@ Result<void> write_file(const std::string& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << text;
   file.close();
-  if (!file) return fail(ErrorCode::kIo, std::strerror(errno), path);
+  if (!file) return file_failure("cannot write the file", path);
   return {};
 }
 

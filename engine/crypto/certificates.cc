@@ -264,4 +264,10 @@ Result<CertificateAndKey> issue(const CertificateAndKey& authority,
   return as_pem(server, key.get());
 }
 
+Result<void> check_certificates(const std::string& pem, const std::string& where) {
+  const auto read = read_certificates(pem, where);
+  if (!read) return tl::unexpected(read.error());
+  return {};
+}
+
 }  // namespace outrider::crypto

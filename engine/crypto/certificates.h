@@ -41,4 +41,8 @@ struct CertificateAndKey {
                                               std::span<const std::string> names,
                                               Validity validity);
 
+// Whether a PEM text holds certificates, one at least, each of which can be read.
+// Errors: kInvalidArgument with the given `where`.
+[[nodiscard]] Result<void> check_certificates(const std::string& pem, const std::string& where);
+
 }  // namespace outrider::crypto

@@ -15,6 +15,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "crypto/certificates.h"
 #include "net/curl_handle.h"
 
 namespace outrider::net {
@@ -78,7 +79,7 @@ Result<CaBundle> make_ca_bundle(const std::string& extra_file) {
   if (extra_file.empty()) return CaBundle{};
   const auto extra = read_file(extra_file);
   if (!extra) {
-    return fail(ErrorCode::kInvalidArgument,
+    return fail(errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument,
                 std::string("cannot read the CA file: ") + std::strerror(errno), extra_file);
   }
   const auto certificates =
@@ -86,6 +87,10 @@ Result<CaBundle> make_ca_bundle(const std::string& extra_file) {
   if (!certificates) {
     return fail(ErrorCode::kInvalidArgument, "the CA file holds no certificate", extra_file,
                 "give a PEM file of up to 4 MiB");
+  }
+  // One that cannot be read would make libcurl refuse them all, at every connection.
+  if (auto ok = crypto::check_certificates(*certificates, extra_file); !ok) {
+    return tl::unexpected(ok.error());
   }
   // A system without a bundle trusts the operator's file alone.
   const std::string system = read_file(system_bundle_path()).value_or("");

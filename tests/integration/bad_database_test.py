@@ -11,7 +11,7 @@ import sqlite3
 import stat
 import subprocess
 
-from scripted import ScriptedReceiver
+from local_receiver import ScriptedReceiver
 from world import LOCAL, Scenario, run_scenarios, wait_until
 
 TRY_AGAIN, STORAGE, NOT_FOUND = 5, 6, 3

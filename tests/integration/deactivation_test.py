@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Endpoints that keep failing are switched off; what they miss is held or cancelled, as their provider says."""
-from scripted import ScriptedReceiver
+from local_receiver import ScriptedReceiver
 from world import Scenario, example, run_scenarios, wait_until
 
 UPDATE = 'lender-spender/loan_application_status_update.json'

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 
-from scripted import ScriptedReceiver
+from local_receiver import ScriptedReceiver
 from world import HERE, Scenario, example, run_scenarios, wait_until
 
 RECEIVERS = os.path.join(HERE, 'receivers')

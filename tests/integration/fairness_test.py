@@ -7,7 +7,7 @@ the end of a fixed amount of the engine's waiting, on a fast machine and on a sl
 import json
 import threading
 
-from scripted import HANG, ScriptedReceiver
+from local_receiver import HANG, ScriptedReceiver
 from world import Scenario, run_scenarios, wait_until
 
 WAITING = 20_000

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-from scripted import ScriptedReceiver
+from local_receiver import ScriptedReceiver
 from world import Scenario, run_scenarios, wait_until
 
 STORAGE = 6

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 
-from scripted import ScriptedReceiver
+from local_receiver import ScriptedReceiver
 from world import Scenario, example, run_scenarios, wait_until
 
 

@@ -251,9 +251,9 @@ TEST_F(ReceiverTest, refuses_options_that_make_no_sense) {
        "tls_cert_file, tls_key_file"},
       {[](auto& o) { o.tls = true, o.tls_cert_file = o.tls_key_file = o.ca_out_file = "/x"; },
        ErrorCode::kInvalidArgument, "ca_out_file"},
-      {[](auto& o) { o.tls = true, o.tls_cert_file = o.tls_key_file = "/no/such"; }, ErrorCode::kIo,
-       "/no/such"},
-      {[](auto& o) { o.tls = true, o.ca_out_file = "/no/such/ca.pem"; }, ErrorCode::kIo,
+      {[](auto& o) { o.tls = true, o.tls_cert_file = o.tls_key_file = "/no/such"; },
+       ErrorCode::kNotFound, "/no/such"},
+      {[](auto& o) { o.tls = true, o.ca_out_file = "/no/such/ca.pem"; }, ErrorCode::kNotFound,
        "/no/such/ca.pem"},
   };
   for (const auto& c : cases) {

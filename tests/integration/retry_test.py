@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Attempts that fail: what is shown, when the next one comes, what is the same in it, and how it ends."""
-from scripted import HANG, ScriptedReceiver
+from local_receiver import HANG, ScriptedReceiver
 from world import Scenario, example, run_scenarios, wait_until
 
 

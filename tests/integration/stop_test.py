@@ -3,7 +3,7 @@
 import signal
 import time
 
-from scripted import HANG, ScriptedReceiver
+from local_receiver import HANG, ScriptedReceiver
 from world import Scenario, run_scenarios, wait_until
 
 STOPS_WITHIN_S = 5

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Where a request may not go: nothing inward without leave, nothing over TLS that does not hold, no redirect followed."""
-from scripted import ScriptedReceiver
+from local_receiver import ScriptedReceiver
 from world import LOCAL, Scenario, run_scenarios, wait_until
 
 EVENT = {'loan': 7}

@@ -5,7 +5,7 @@ import sqlite3
 import statistics
 import time
 
-from scripted import ScriptedReceiver
+from local_receiver import ScriptedReceiver
 from world import Scenario, run_scenarios, wait_until
 
 SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'

@@ -161,16 +161,18 @@ void SecretSource::add_to(CLI::App& app, const std::string& what) {
 Result<std::string> SecretSource::read() const {
   std::string secret;
   std::string where;
-  if (!variable_.empty()) {
+  if (variable_) {
     where = "--secret-env";
-    const char* value = std::getenv(variable_.c_str());
+    if (variable_->empty()) return fail(ErrorCode::kInvalidArgument, "names no variable", where);
+    const char* value = std::getenv(variable_->c_str());
     if (value == nullptr) {
-      return fail(ErrorCode::kNotFound, "no such environment variable: " + variable_, where);
+      return fail(ErrorCode::kNotFound, "no such environment variable: " + *variable_, where);
     }
     secret = value;
   } else if (given()) {
     where = stdin_ ? "--secret-stdin" : "--secret-file";
-    auto text = read_input(stdin_ ? "-" : file_, kMaxSecretBytes);
+    if (file_ && file_->empty()) return fail(ErrorCode::kInvalidArgument, "names no file", where);
+    auto text = read_input(stdin_ ? "-" : *file_, kMaxSecretBytes);
     if (!text) return text;
     secret = std::move(*text);
   } else {

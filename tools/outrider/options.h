@@ -51,14 +51,15 @@ CLI::Option* rate_option(CLI::App& app, const std::string& name, double& value,
 class SecretSource {
  public:
   void add_to(CLI::App& app, const std::string& what);
-  [[nodiscard]] bool given() const { return !file_.empty() || !variable_.empty() || stdin_; }
+  [[nodiscard]] bool given() const { return file_ || variable_ || stdin_; }
   // Without the line end it was written with; empty when no source was given. Errors: kNotFound,
   // kIo, kInvalidArgument.
   [[nodiscard]] Result<std::string> read() const;
 
  private:
-  std::string file_;
-  std::string variable_;
+  // Given but empty (a script's unset variable) is not the same as not given.
+  std::optional<std::string> file_;
+  std::optional<std::string> variable_;
   bool stdin_ = false;
 };
 
