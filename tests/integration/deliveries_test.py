@@ -73,7 +73,7 @@ class Deliveries(Scenario):
             line, = receiver.lines()[before:]
             self.assertEqual((line['verified'], line['reason'], line['status']), (True, None, 200))
             self.assertEqual((line['path'], line['webhook_id']), ('/hook?tenant=7', event))
-            body = self.world.event(event, '--reveal')['payload']
+            body = self.world.body(event)
             self.assertEqual(line['sha256'], hashlib.sha256(body.encode()).hexdigest())
             self.assertEqual(json.loads(body), json.loads(payload))
         return receiver

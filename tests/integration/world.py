@@ -211,6 +211,10 @@ class World:
         finally:
             db.close()
 
+    def body(self, event):
+        """An event's body, as it is revealed to operators who ask."""
+        return self.event(event, '--reveal')['payload']
+
     def add_provider(self, **changes):
         """A provider of the test's own, made for this world; its name."""
         definition = {
