@@ -312,6 +312,14 @@ class BadDatabase(Scenario):
                 with open(self.world.path(name), 'rb') as file:
                     self.assertNotIn(b'"event"', file.read())
 
+    def test_listen_with_closed_standard_streams_says_so_where_it_can(self):
+        secret = self.world.secret_file('a secret')
+        for closed, complains in (('>&-', True), ('<&- >&-', True), ('>&- 2>&-', False), ('<&- >&- 2>&-', False)):
+            with self.subTest(closed=closed):
+                code, out, err = self.shell(f'"$@" listen --provider github --secret-file {secret} {closed}')
+                self.assertEqual((code, out), (STORAGE, ''), err)
+                self.assertEqual('standard output' in err, complains, err)
+
     # --- provider files ---------------------------------------------------------------------------
 
     def test_a_broken_provider_file_is_named_with_the_place_and_the_reason(self):

@@ -1,5 +1,8 @@
 // outrider: the command line. Parses, runs one command, prints its error, ends with its exit code.
 // Nothing else decides how the process ends, but a second signal to `serve`.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <exception>
@@ -106,7 +109,22 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace cli
 }  // namespace outrider
 
+namespace {
+
+// A standard stream that is closed: the next file or socket would get its number, and be written to
+// as if it were the stream. Opened the wrong way round, so that using it stays an error.
+void occupy_closed_streams() {
+  for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream) {
+    if (::fcntl(stream, F_GETFD) >= 0) continue;
+    // Cannot fail in a way that matters: then no other file can be opened either.
+    (void)::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  occupy_closed_streams();
   // A reader that goes away is an error of write(), not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
   try {
