@@ -26,6 +26,8 @@ struct CurlSenderOptions {
 
 // The rules are asked for each address before it is connected to and for each connection before it
 // is used. Errors: kInvalidArgument (the CA file), kInternal.
+// The sender is destroyed before its loop and resolver, and never by a `done`. Requests still in
+// flight then end without their `done`: call abort_all() first where somebody waits for it.
 [[nodiscard]] Result<std::unique_ptr<HttpSender>> make_curl_sender(Loop& loop, Resolver& resolver,
                                                                    core::AddressRules rules,
                                                                    CurlSenderOptions options);
