@@ -190,6 +190,7 @@ void Dispatcher::launch(const core::Claim& claim, storage::DeliveryJob job) {
                                  .detail = "not sent: " + request.error().to_string()});
     return;
   }
+  flight.sent = true;
   parts_.sender.send(std::move(*request), [this, flight](net::HttpOutcome outcome) {
     finished(flight, std::move(outcome));
   });

@@ -102,6 +102,7 @@ class Dispatcher {
     core::Claim claim;
     storage::DeliveryJob job;
     std::int64_t started_at = 0;
+    bool sent = false;  // it was given to the sender
   };
   using AccountKey = std::pair<std::string, std::string>;  // provider, account
 

@@ -53,7 +53,10 @@ void Dispatcher::finished(Flight flight, net::HttpOutcome outcome) {
     }
   }
   core::SlotResult slot = core::SlotResult::kNeutral;
-  if (!flight.job.is_test) {
+  // Aborted on the way out: no descriptor was free, a connection could not be trusted. Not the
+  // receiver's failure.
+  const bool our_fault = verdict.error == ErrorClass::kAborted && flight.sent;
+  if (!flight.job.is_test && !our_fault) {
     slot = verdict.kind == core::VerdictKind::kDelivered ? core::SlotResult::kSuccess
                                                          : core::SlotResult::kFailure;
     count_health(endpoint, verdict, mutation);

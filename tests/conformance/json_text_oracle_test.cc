@@ -17,6 +17,7 @@
 
 #include "core/json_text.h"
 #include "tests/conformance/json_text_corpus.h"
+#include "tests/source_dir.h"
 
 extern char** environ;
 
@@ -89,7 +90,7 @@ TEST_F(JsonTextOracle, javascript_agrees_on_every_body_and_every_refusal) {
     write_cases(cases);
     ASSERT_TRUE(cases.flush());
   }
-  const std::string script = OUTRIDER_SOURCE_DIR "/tests/conformance/json_text_oracle.mjs";
+  const std::string script = source_dir() + "/tests/conformance/json_text_oracle.mjs";
   const int status = run_node(script, input, output);
   ASSERT_NE(status, -1) << "node is needed for this test and could not be run";
 

@@ -23,6 +23,7 @@
 #include "outrider/outrider.h"
 #include "outrider/provider.h"
 #include "outrider/receiver.h"
+#include "tests/source_dir.h"
 
 namespace outrider {
 namespace {
@@ -120,8 +121,8 @@ class EngineTest : public ::testing::Test {
     return {.account = "acme",
             .provider = provider,
             .type = type,
-            .payload = read_file(std::string(OUTRIDER_SOURCE_DIR) + "/schemas/examples/" +
-                                 provider + "/" + type + ".json")};
+            .payload =
+                read_file(source_dir() + "/schemas/examples/" + provider + "/" + type + ".json")};
   }
 
   bool delivered(Database& database, const std::string& event) {

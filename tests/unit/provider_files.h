@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/provider.h"
+#include "tests/source_dir.h"
 
 namespace outrider {
 inline void PrintTo(const Error& error, std::ostream* out) { *out << error.to_string(); }
@@ -26,14 +27,14 @@ inline void PrintTo(const Error& error, std::ostream* out) { *out << error.to_st
 namespace outrider::test {
 
 inline std::string read_schemas_file(const std::string& path) {
-  std::ifstream file(std::string(OUTRIDER_SOURCE_DIR) + "/schemas/" + path, std::ios::binary);
+  std::ifstream file(source_dir() + "/schemas/" + path, std::ios::binary);
   EXPECT_TRUE(file.is_open()) << path;
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
 inline Result<std::string> read_event_schema(std::string_view relative) {
   const auto path = (std::filesystem::path("providers") / relative).lexically_normal().string();
-  if (!std::filesystem::is_regular_file(std::string(OUTRIDER_SOURCE_DIR) + "/schemas/" + path)) {
+  if (!std::filesystem::is_regular_file(source_dir() + "/schemas/" + path)) {
     return fail(ErrorCode::kNotFound, "no schema " + path);
   }
   return read_schemas_file(path);

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "provider_files.h"
+#include "tests/source_dir.h"
 
 namespace outrider::test {
 namespace {
@@ -44,8 +45,8 @@ TEST(ProviderFormat, every_definition_is_valid_under_the_schema) {
 }
 
 TEST(ProviderFormat, a_file_is_named_after_its_provider) {
-  for (const auto& entry : std::filesystem::directory_iterator(std::string(OUTRIDER_SOURCE_DIR) +
-                                                               "/schemas/providers")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(source_dir() + "/schemas/providers")) {
     const std::string file = entry.path().filename().string();
     if (!file.ends_with(".json") || file.ends_with(".schema.json")) continue;
     const std::string name = file.substr(0, file.size() - 5);

@@ -9,6 +9,7 @@
 #include "core/provider.h"
 #include "outrider/provider.h"
 #include "provider_files.h"
+#include "tests/source_dir.h"
 
 namespace outrider::test {
 namespace {
@@ -135,8 +136,7 @@ TEST_F(ProvidersTest, a_directory_that_is_not_there_is_an_error) {
 
 TEST_F(ProvidersTest, checks_one_file) {
   EXPECT_THAT(Providers::check_file(write("acme.json", definition("acme"))), IsEmpty());
-  EXPECT_THAT(Providers::check_file(std::string(OUTRIDER_SOURCE_DIR) +
-                                    "/schemas/providers/lossexpress.json"),
+  EXPECT_THAT(Providers::check_file(source_dir() + "/schemas/providers/lossexpress.json"),
               IsEmpty());
   EXPECT_THAT(Providers::check_file((root_ / "none.json").string()),
               ElementsAre(Field(&Error::code, ErrorCode::kNotFound)));

@@ -12,6 +12,7 @@
 #include "outrider/receiver.h"
 #include "receiver_json.h"
 #include "receiver_verifier.h"
+#include "tests/source_dir.h"
 
 namespace outrider {
 namespace {
@@ -22,7 +23,7 @@ using testing::AnyOf;
 using testing::HasSubstr;
 
 std::string read_file(const std::string& path) {
-  std::ifstream file(std::string(OUTRIDER_SOURCE_DIR) + "/" + path, std::ios::binary);
+  std::ifstream file(source_dir() + "/" + path, std::ios::binary);
   EXPECT_TRUE(file.good()) << path;
   std::ostringstream text;
   text << file.rdbuf();

@@ -6,12 +6,13 @@
 
 #include "core/json_text.h"
 #include "signature_rules.h"
+#include "tests/source_dir.h"
 
 namespace outrider::core {
 namespace {
 
 std::string file_text(const std::string& name) {
-  std::ifstream file(std::string(OUTRIDER_SOURCE_DIR) + "/tests/vectors/" + name, std::ios::binary);
+  std::ifstream file(source_dir() + "/tests/vectors/" + name, std::ios::binary);
   EXPECT_TRUE(file.good()) << name;
   std::ostringstream text;
   text << file.rdbuf();

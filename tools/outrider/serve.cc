@@ -2,6 +2,8 @@
 // the engine starts its threads; this thread waits for them. The first one stops cleanly: no new
 // sends, what is in flight ends, its results are written. A second one ends the process at once;
 // nothing acknowledged is lost by that.
+#include <sys/resource.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,6 +23,14 @@ namespace {
 
 // How soon an engine that cannot go on is noticed.
 constexpr std::int64_t kHealthCheckMs = 500;
+
+// A thousand idle connections beside those in flight: the usual soft limit is no limit we need.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);  // as many as we may have; with fewer it works too
+}
 
 class Serve final : public Command {
  public:
@@ -57,6 +67,7 @@ class Serve final : public Command {
 
   Result<int> run(const Globals& globals) override {
     const StopSignals signals;
+    raise_descriptor_limit();
     options_.database = globals.database;
     options_.providers_dir = globals.providers;
     // Outlives the engine, whose threads write to it.
