@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 from local_receiver import ScriptedReceiver
 from world import Scenario, run_scenarios, wait_until
@@ -130,8 +131,10 @@ class FullDisk(Scenario):
 if __name__ == '__main__':
     if INSIDE not in os.environ:
         own = ['unshare', '--mount', *([] if os.geteuid() == 0 else ['--user', '--map-root-user'])]
-        if subprocess.run([*own, 'true'], capture_output=True, check=False).returncode != 0:
-            print('skipped: this machine lets nobody mount in a namespace')
+        with tempfile.TemporaryDirectory() as somewhere:
+            tried = subprocess.run([*own, 'mount', '-t', 'tmpfs', 'tmpfs', somewhere], capture_output=True, text=True, check=False)
+        if tried.returncode != 0:
+            print(f'skipped: nobody may mount in a namespace of his own here: {tried.stderr}')
             sys.exit(SKIPPED)
         os.execvpe('unshare', [*own, sys.executable, *sys.argv], {**os.environ, INSIDE: '1'})
     run_scenarios()
