@@ -4,6 +4,7 @@ import json
 import sqlite3
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from local_receiver import ScriptedReceiver
 from world import Scenario, run_scenarios, wait_until
@@ -140,6 +141,37 @@ class WaysIn(Scenario):
         self.assertEqual((queue['rejected'], queue['expired']), (1, 1))
         event = [event for event in self.world.json('event', 'list')['events'] if event['ordering_key']]
         self.assertEqual([event['ordering_key'] for event in event], ['loan-7'])
+
+    def test_many_publishers_at_once_wait_for_each_other_and_lose_nothing(self):
+        self.world.serve()
+        self.application().close()
+        committed, rolled_back = [], []
+
+        def publish_by_sql(first):
+            db = sqlite3.connect(self.world.database, isolation_level=None, timeout=60)
+            for start in range(first, first + 200, 4):
+                db.execute('BEGIN IMMEDIATE')
+                for n in range(start, start + 4):
+                    insert(db, json.dumps({'n': n}))
+                keep = start % 20 != 0
+                db.execute('COMMIT' if keep else 'ROLLBACK')
+                (committed if keep else rolled_back).extend(range(start, start + 4))
+            db.close()
+
+        def publish_by_send(first):
+            for n in range(first, first + 15):
+                self.world.send('standard-webhooks', 'loan.paid', {'n': n})
+                committed.append(n)
+
+        with ThreadPoolExecutor(6) as pool:
+            for done in [pool.submit(publish, 1000 * number) for number, publish in
+                         enumerate([publish_by_sql] * 3 + [publish_by_send] * 3)]:
+                done.result()
+        wait_until(lambda: self.world.json('queue')['delivered'] == len(committed), 'all is delivered')
+        arrived = [json.loads(body)['n'] for body in self.receiver.bodies()]
+        self.assertEqual(sorted(arrived), sorted(committed))
+        self.assertFalse(set(arrived) & set(rolled_back))
+        self.assertGreater(len(rolled_back), 0)
 
     # --- how soon, and at what cost -----------------------------------------------------------------
 
