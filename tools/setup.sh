@@ -4,7 +4,7 @@
 # that takes long says what it does; a step that fails shows its whole output and ends the run. Nothing is written
 # outside the checkout, except Debian packages.
 
-set -euo pipefail
+set -Eeuo pipefail
 trap 'echo "failed: $0: line $LINENO: $BASH_COMMAND" >&2' ERR
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Another checkout of the same sources finds what this one has compiled.
