@@ -6,11 +6,11 @@
 #include "core/target.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
+#include "storage/event_fields.h"
 
 namespace outrider {
 namespace {
 
-constexpr std::size_t kMaxNameBytes = 255;
 constexpr std::size_t kMaxDescriptionBytes = 1024;
 constexpr std::size_t kMaxHeaders = 32;
 constexpr std::size_t kMaxHeaderBytes = 4096;
@@ -60,9 +60,9 @@ Result<void> check_headers(const EndpointSpec& spec, const core::Provider& provi
 }  // namespace
 
 Result<void> check_endpoint(const EndpointSpec& spec, const core::Provider& provider) {
-  if (spec.account.empty() || spec.account.size() > kMaxNameBytes || has_control(spec.account)) {
-    return fail(ErrorCode::kInvalidArgument, "must be 1 to 255 bytes without control characters",
-                "account");
+  if (storage::field_fault(spec.account)) {
+    return fail(ErrorCode::kInvalidArgument,
+                "must be 1 to 255 bytes of UTF-8 without control characters", "account");
   }
   if (spec.description.size() > kMaxDescriptionBytes) {
     return fail(ErrorCode::kInvalidArgument, "longer than 1024 bytes", "description");

@@ -3,28 +3,17 @@
 #include <utility>
 
 #include "crypto/mac.h"
+#include "storage/event_fields.h"
 
 namespace outrider {
 namespace {
 
-constexpr std::size_t kMaxFieldBytes = 255;
-
-bool is_printable(std::string_view text) {
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
-  }
-  return true;
-}
-
-Result<void> check_field(std::string_view value, const char* name, bool required) {
-  if (value.empty() && required) {
+Result<void> check_field(std::string_view value, const char* name) {
+  if (value.empty()) {
     return fail(ErrorCode::kInvalidArgument, std::string("the event has no ") + name, name);
   }
-  if (value.size() > kMaxFieldBytes) {
-    return fail(ErrorCode::kInvalidArgument, "longer than 255 bytes", name);
-  }
-  if (!is_printable(value)) {
-    return fail(ErrorCode::kInvalidArgument, "has control characters", name);
+  if (auto fault = storage::field_fault(value)) {
+    return fail(ErrorCode::kInvalidArgument, std::move(*fault), name);
   }
   return {};
 }
@@ -53,13 +42,13 @@ Result<storage::Enqueue> Intake::check(const Event& event, std::int64_t now_ms) 
   const std::pair<const char*, std::string_view> required[] = {
       {"account", event.account}, {"provider", event.provider}, {"type", event.type}};
   for (const auto& [name, value] : required) {
-    if (auto ok = check_field(value, name, true); !ok) return tl::unexpected(ok.error());
+    if (auto ok = check_field(value, name); !ok) return tl::unexpected(ok.error());
   }
   const std::pair<const char*, const std::optional<std::string>*> keys[] = {
       {"idempotency_key", &event.idempotency_key}, {"ordering_key", &event.ordering_key}};
   for (const auto& [name, value] : keys) {
     if (!value->has_value()) continue;
-    if (auto ok = check_field(**value, name, true); !ok) return tl::unexpected(ok.error());
+    if (auto ok = check_field(**value, name); !ok) return tl::unexpected(ok.error());
   }
 
   const core::Provider* provider = providers_->find(event.provider);
