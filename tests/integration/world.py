@@ -117,6 +117,8 @@ class World:
         self.env = {key: value for key, value in os.environ.items()
                     if not key.startswith('OUTRIDER_') and not key.lower().endswith('_proxy')}
         self.env['HOME'] = self.folder
+        # ThreadSanitizer sleeps for a second at the end of a process, which is not the process's own doing.
+        self.env['TSAN_OPTIONS'] = self.env.get('TSAN_OPTIONS', '') + ' atexit_sleep_ms=0'
         self.authorities = {}
         self.secrets = 0
         World.made.append(self)
