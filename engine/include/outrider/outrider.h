@@ -53,7 +53,7 @@ struct Options {
   std::uint32_t retain_payload_days = 30;   // payloads of finished events; 0: for ever
   std::uint32_t retain_attempt_days = 400;  // attempts and finished events; 0: for ever
   std::uint32_t busy_timeout_ms = 5000;  // how long a commit waits for another process's write lock
-  std::uint32_t drain_timeout_ms = 4500;  // how long stop() lets requests in flight finish
+  std::uint32_t drain_timeout_ms = 4000;  // how long stop() lets requests in flight finish
   // One structured line (JSON, no newline) per notable happening; never a body, secret or URL
   // query. Called on the engine's threads; must not block or throw. Unset: silent.
   std::function<void(std::string_view line)> log;
