@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -29,6 +30,16 @@ constexpr core::Duration kShortestPositiveTtl{1'000};
 constexpr int kLookupsPerMs = 32;
 
 using Addresses = Result<std::vector<core::Address>>;
+
+// RFC 6761, 6.3: these names are the loopback everywhere. Nobody is asked, not even a hosts file
+// that may be missing; whether anything may go there is the address rules' business.
+[[nodiscard]] bool is_localhost(std::string_view host) {
+  return host == "localhost" || host.ends_with(".localhost");
+}
+
+[[nodiscard]] std::vector<core::Address> loopback() {
+  return {core::parse_address("127.0.0.1").value(), core::parse_address("::1").value()};
+}
 
 class CachingResolver final : public Resolver {
  public:
@@ -55,6 +66,10 @@ class CachingResolver final : public Resolver {
   Id resolve(const std::string& host, Done done) override {
     const Id id = ++last_id_;
     waiting_.emplace(id, std::move(done));
+    if (is_localhost(host)) {
+      answer(id, loopback_);
+      return id;
+    }
     if (const Addresses* known = cache_.find(host, loop_.now())) {
       answer(id, *known);
       return id;
@@ -76,6 +91,7 @@ class CachingResolver final : public Resolver {
   void cancel(Id id) override { waiting_.erase(id); }
 
   const std::vector<core::Address>* cached(const std::string& host) override {
+    if (is_localhost(host)) return &loopback_.value();
     const Addresses* known = cache_.find(host, loop_.now());
     return known != nullptr && known->has_value() ? &known->value() : nullptr;
   }
@@ -186,6 +202,7 @@ class CachingResolver final : public Resolver {
   core::Duration positive_ttl_max_;
   core::Duration negative_ttl_;
   DnsCache cache_;
+  const Addresses loopback_ = loopback();
   std::unordered_map<std::string, Lookup> lookups_;
   std::unordered_map<Id, Done> waiting_;
   std::deque<std::pair<Id, Addresses>> answers_;

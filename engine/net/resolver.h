@@ -40,6 +40,7 @@ class Resolver {
 
   using Done = std::function<void(Result<std::vector<core::Address>>)>;
   using Id = std::uint64_t;
+  // `localhost` and names below it are the loopback, without asking (RFC 6761).
   // `done` once, later; at least one address, IPv4 before IPv6. The error says in words why the
   // name does not resolve: kNotFound (no such name, no address), kIo (no usable answer).
   virtual Id resolve(const std::string& host, Done done) = 0;

@@ -74,6 +74,15 @@ TEST_F(ResolverTest, gives_both_families_ipv4_first_without_repetition) {
   EXPECT_THAT(texts(ask("both.example")), ElementsAre("192.0.2.1", "192.0.2.2", "2001:db8::1"));
 }
 
+// As on a machine without a hosts file; and a name server that says otherwise is not asked.
+TEST_F(ResolverTest, localhost_and_names_below_it_are_the_loopback_without_asking) {
+  dns_.say("localhost", kA, {.records = {{"192.0.2.1"}}});
+  dns_.say("app.localhost", kA, {.records = {{"192.0.2.1"}}});
+  open();
+  EXPECT_THAT(texts(ask("localhost")), ElementsAre("127.0.0.1", "::1"));
+  EXPECT_THAT(texts(ask("app.localhost")), ElementsAre("127.0.0.1", "::1"));
+}
+
 TEST_F(ResolverTest, one_family_is_enough) {
   dns_.say("four.example", kA, {.records = {{"192.0.2.1"}}});
   dns_.say("four.example", kAaaa, {});
@@ -279,7 +288,7 @@ TEST(ResolverOptionsTest, refuses_a_server_it_cannot_read_and_names_it) {
   }
 }
 
-TEST(ResolverSystem, knows_localhost_from_the_hosts_file) {
+TEST(ResolverSystem, knows_localhost_whatever_the_system_says) {
   Loop loop;
   auto made = Resolver::make(loop, {.query_timeout = milliseconds(20)});
   ASSERT_TRUE(made.has_value());
