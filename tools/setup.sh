@@ -69,23 +69,22 @@ install_packages() {
   quietly build/log/apt-install "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}"
 }
 
-# progress: passes ninja's output on; without a terminal, every tenth part of it and whatever a compiler has to say.
+# progress WHAT: ninja's output on standard input as a line for each tenth. It begins with the first thing that is really
+# built: ninja cannot tell beforehand, because it must look through the globbed directories first.
 progress() {
-  if [ -t 1 ]; then
-    cat
-    return
-  fi
-  awk '
-    /^-- / { next }  # CMake, when a file was added
-    /^ninja: (no work to do|Entering directory)/ { next }
+  awk -v heading="$bold==>$plain Building ($1)" -v idle="    build ($1): up to date" '
+    /^-- / || /^ninja: / && !/error/ { next }  # CMake, when a file was added
+    /Re-checking globbed|Re-running CMake/ { next }
     match($0, /^\[[0-9]+\/[0-9]+\]/) {
+      if (!begun) { begun = 1; print heading; fflush() }
       split(substr($0, 2, RLENGTH - 2), of, "/")
       tenth = int(of[1] * 10 / of[2])
       if (tenth > shown) { shown = tenth; printf "    built %d of %d\n", of[1], of[2]; fflush() }
       if ($2 == "FAILED:") print
       next
     }
-    { print; fflush() }'
+    { print; fflush() }
+    END { if (!begun) print idle }'
 }
 
 # build PRESET TARGET...: configures build/PRESET once, then builds what changed.
@@ -95,19 +94,8 @@ build() {
   if [ ! -f "$tree/build.ninja" ]; then
     quietly "build/log/configure-$preset" cmake --preset "$preset"
   fi
-  # A dry run tells whether there is anything to say. Ninja keeps its own jobs when told none: one per core and two more.
-  if ninja -C "$tree" -n "$@" 2>/dev/null | grep -q '^ninja: no work to do'; then
-    note "build ($preset): up to date"
-    return
-  fi
-  say "Building ($preset)"
-  local jobs
-  jobs=$(nproc)
-  if [ -t 1 ]; then
-    ninja -C "$tree" -j "$jobs" "$@" || die "the build ($preset) failed; see above"
-  else
-    ninja -C "$tree" -j "$jobs" "$@" </dev/null | progress || die "the build ($preset) failed; see above"
-  fi
+  # Ninja takes two jobs more than there are cores when told nothing.
+  ninja -C "$tree" -j "$(nproc)" "$@" </dev/null | progress "$preset" || die "the build ($preset) failed; see above"
 }
 
 # npm_packages DIR: the receivers' own libraries, from DIR/package-lock.json, again only when that file changed.
