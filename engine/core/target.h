@@ -53,6 +53,8 @@ class AddressRules {
   // naming the CIDR.
   [[nodiscard]] static Result<AddressRules> make(const std::vector<std::string>& allow_nets,
                                                  std::vector<Address> own);
+  // This host's interface addresses have changed.
+  void set_own(std::vector<Address> own);
   // Nothing when allowed; otherwise why not ("loopback", "private", "cloud metadata").
   // IPv4-mapped, -compatible, NAT64, 6to4 and Teredo addresses are judged as special, whatever
   // they carry, except that an allow net may name them (a mapped one is unmapped first).

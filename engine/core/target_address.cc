@@ -4,6 +4,10 @@
 // before the block around it. IPv4 is refused where a table names it; IPv6 is refused unless it is
 // in 2000::/3 and no table names it. Sources: the IANA special-purpose registries (RFC 6890 and
 // what followed) and the clouds' fixed metadata addresses.
+//
+// A few entries of the registries are marked globally reachable there (the anycast addresses of
+// PCP, TURN, AMT and AS112, ORCHID, all of 2001::/23). They are refused too: they lead to whatever
+// network is nearest, and no receiver of webhooks lives there.
 #include <algorithm>
 #include <cstddef>
 #include <utility>
@@ -32,8 +36,11 @@ constexpr Block kBlocksV4[] = {
     {{172, 16}, 12, "private"},
     {{192, 0, 0}, 24, "protocol assignments"},
     {{192, 0, 2}, 24, "documentation"},
+    {{192, 31, 196}, 24, "AS112 sink"},
+    {{192, 52, 193}, 24, "multicast relay"},
     {{192, 88, 99}, 24, "6to4 relay"},
     {{192, 168}, 16, "private"},
+    {{192, 175, 48}, 24, "AS112 sink"},
     {{198, 18}, 15, "benchmarking"},
     {{198, 51, 100}, 24, "documentation"},
     {{203, 0, 113}, 24, "documentation"},
@@ -43,6 +50,7 @@ constexpr Block kBlocksV4[] = {
 
 constexpr Block kBlocksV6[] = {
     {{0xfd, 0x00, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54}, 128, "cloud metadata"},
+    {{0xfd, 0x20, 0x00, 0xce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54}, 128, "cloud metadata"},
     {{0}, 128, "unspecified"},
     {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 128, "loopback"},
     {{0}, 96, "IPv4-compatible"},
@@ -57,6 +65,7 @@ constexpr Block kBlocksV6[] = {
     {{0x20, 0x01, 0x00}, 23, "protocol assignments"},
     {{0x20, 0x01, 0x0d, 0xb8}, 32, "documentation"},
     {{0x20, 0x02}, 16, "6to4"},
+    {{0x26, 0x20, 0x00, 0x4f, 0x80, 0x00}, 48, "AS112 sink"},
     {{0x3f, 0xff, 0x00}, 20, "documentation"},
 };
 // clang-format on
@@ -265,9 +274,13 @@ Result<AddressRules> AddressRules::make(const std::vector<std::string>& allow_ne
     }
     rules.allow_.push_back(net);
   }
-  rules.own_ = std::move(own);
-  std::transform(rules.own_.begin(), rules.own_.end(), rules.own_.begin(), unmapped);
+  rules.set_own(std::move(own));
   return rules;
+}
+
+void AddressRules::set_own(std::vector<Address> own) {
+  own_ = std::move(own);
+  std::transform(own_.begin(), own_.end(), own_.begin(), unmapped);
 }
 
 std::optional<std::string_view> AddressRules::refuses(const Address& given) const {
@@ -276,19 +289,16 @@ std::optional<std::string_view> AddressRules::refuses(const Address& given) cons
     return net.base.v6 == address.v6 && has_prefix(address.bytes, net.base.bytes, net.bits);
   };
   if (std::any_of(allow_.begin(), allow_.end(), allows)) return std::nullopt;
-  if (std::find(own_.begin(), own_.end(), address) != own_.end()) return "an address of this host";
-
   const auto named = [&](const Block& block) {
     return has_prefix(address.bytes, block.base, block.bits);
   };
-  if (!address.v6) {
-    const auto* found = std::find_if(std::begin(kBlocksV4), std::end(kBlocksV4), named);
-    if (found != std::end(kBlocksV4)) return found->why;
-    return std::nullopt;
+  const Block* const first = address.v6 ? std::begin(kBlocksV6) : std::begin(kBlocksV4);
+  const Block* const last = address.v6 ? std::end(kBlocksV6) : std::end(kBlocksV4);
+  if (const auto* found = std::find_if(first, last, named); found != last) return found->why;
+  if (address.v6 && !has_prefix(address.bytes, kGlobalUnicast, kGlobalUnicastBits)) {
+    return "not global unicast";
   }
-  const auto* found = std::find_if(std::begin(kBlocksV6), std::end(kBlocksV6), named);
-  if (found != std::end(kBlocksV6)) return found->why;
-  if (!has_prefix(address.bytes, kGlobalUnicast, kGlobalUnicastBits)) return "not global unicast";
+  if (std::find(own_.begin(), own_.end(), address) != own_.end()) return "an address of this host";
   return std::nullopt;
 }
 

@@ -167,7 +167,6 @@ const std::vector<Case> kIpv4Edges{
     {"11.0.0.0", "allowed"},
     {"100.63.255.255", "allowed"},
     {"100.64.0.0", "shared carrier space"},
-    {"100.100.100.200", "shared carrier space"},
     {"100.127.255.255", "shared carrier space"},
     {"100.128.0.0", "allowed"},
     {"126.255.255.255", "allowed"},
@@ -191,13 +190,20 @@ const std::vector<Case> kIpv4Edges{
     {"172.32.0.0", "allowed"},
     {"191.255.255.255", "allowed"},
     {"192.0.0.0", "protocol assignments"},
-    {"192.0.0.192", "protocol assignments"},
     {"192.0.0.255", "protocol assignments"},
     {"192.0.1.0", "allowed"},
     {"192.0.1.255", "allowed"},
     {"192.0.2.0", "documentation"},
     {"192.0.2.255", "documentation"},
     {"192.0.3.0", "allowed"},
+    {"192.31.195.255", "allowed"},
+    {"192.31.196.0", "AS112 sink"},
+    {"192.31.196.255", "AS112 sink"},
+    {"192.31.197.0", "allowed"},
+    {"192.52.192.255", "allowed"},
+    {"192.52.193.0", "multicast relay"},
+    {"192.52.193.255", "multicast relay"},
+    {"192.52.194.0", "allowed"},
     {"192.88.98.255", "allowed"},
     {"192.88.99.0", "6to4 relay"},
     {"192.88.99.255", "6to4 relay"},
@@ -206,6 +212,10 @@ const std::vector<Case> kIpv4Edges{
     {"192.168.0.0", "private"},
     {"192.168.255.255", "private"},
     {"192.169.0.0", "allowed"},
+    {"192.175.47.255", "allowed"},
+    {"192.175.48.0", "AS112 sink"},
+    {"192.175.48.255", "AS112 sink"},
+    {"192.175.49.0", "allowed"},
     {"198.17.255.255", "allowed"},
     {"198.18.0.0", "benchmarking"},
     {"198.19.255.255", "benchmarking"},
@@ -276,6 +286,10 @@ const std::vector<std::pair<std::string, std::string>> kIpv6Edges{
     {last("2002:ffff:ffff:ffff"), "6to4"},
     {"2003::", "allowed"},
     {"2606:4700:4700::1111", "allowed"},
+    {last("2620:4f:7fff:ffff"), "allowed"},
+    {"2620:4f:8000::", "AS112 sink"},
+    {last("2620:4f:8000:ffff"), "AS112 sink"},
+    {"2620:4f:8001::", "allowed"},
     {last("3ffe:ffff:ffff:ffff"), "allowed"},
     {"3fff::", "documentation"},
     {last("3fff:fff:ffff:ffff"), "documentation"},
@@ -288,6 +302,9 @@ const std::vector<std::pair<std::string, std::string>> kIpv6Edges{
     {"fd00:ec2::253", "private"},
     {"fd00:ec2::254", "cloud metadata"},
     {"fd00:ec2::255", "private"},
+    {"fd20:ce::253", "private"},
+    {"fd20:ce::254", "cloud metadata"},
+    {"fd20:ce::255", "private"},
     {last("fdff:ffff:ffff:ffff"), "private"},
     {"fe00::", kRest},
     {last("fe7f:ffff:ffff:ffff"), kRest},
@@ -374,6 +391,50 @@ TEST(AddressRules, own_addresses_are_refused_unless_allowed) {
                                  {"2606:4700::6", "allowed"}});
   expect_judged(rules({"8.8.4.0/24"}, own),
                 {{"8.8.4.4", "allowed"}, {"9.9.9.9", "an address of this host"}});
+}
+
+TEST(AddressRules, own_addresses_can_change_and_the_exceptions_stay) {
+  AddressRules by = rules({"10.1.0.0/16"}, {"8.8.4.4"});
+  by.set_own({address("::ffff:9.9.9.9"), address("10.1.0.7"), address("2606:4700::5")});
+  expect_judged(by, {{"8.8.4.4", "allowed"},
+                     {"9.9.9.9", "an address of this host"},
+                     {"2606:4700::5", "an address of this host"},
+                     {"10.1.0.7", "allowed"},
+                     {"10.2.0.7", "private"}});
+  by.set_own({});
+  expect_judged(by, {{"9.9.9.9", "allowed"}, {"10.2.0.7", "private"}});
+}
+
+// Every range of addresses between two edges of the tables, probed at random, has the judgement of
+// its lower edge: nothing lies hidden between the rows above.
+TEST(AddressRules, between_the_edges_of_ipv4_blocks_nothing_changes) {
+  const AddressRules none = rules();
+  const auto number = [](const Address& a) {
+    return static_cast<std::uint32_t>(a.bytes[0]) << 24 | a.bytes[1] << 16 | a.bytes[2] << 8 |
+           a.bytes[3];
+  };
+  std::uint64_t state = 17;
+  for (std::size_t i = 0; i + 1 < kIpv4Edges.size(); ++i) {
+    const std::uint32_t low = number(address(kIpv4Edges[i].text));
+    const std::uint32_t high = number(address(kIpv4Edges[i + 1].text));
+    ASSERT_LT(low, high) << kIpv4Edges[i].text;
+    if (std::string_view(kIpv4Edges[i].judgement) != kIpv4Edges[i + 1].judgement) {
+      EXPECT_EQ(high - low, 1U) << "no edge between " << kIpv4Edges[i].text << " and the next row";
+      continue;
+    }
+    for (int roll = 0; roll < 2000; ++roll) {
+      state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+      const auto at = low + static_cast<std::uint32_t>((state >> 33) % (high - low));
+      Address probe;
+      for (int b = 0; b < 4; ++b) {
+        probe.bytes[static_cast<std::size_t>(b)] = static_cast<std::uint8_t>(at >> (24 - 8 * b));
+      }
+      const std::string text = to_string(probe);
+      // Single addresses inside a block have rows of their own.
+      if (text == kIpv4Edges[i].text) continue;
+      ASSERT_EQ(judged(none, text), kIpv4Edges[i].judgement) << text;
+    }
+  }
 }
 
 TEST(AddressRules, a_wrong_network_is_named_with_what_to_write) {
