@@ -24,6 +24,7 @@
 #include "log.h"
 #include "net/curl_sender.h"
 #include "net/loop.h"
+#include "net/own_addresses.h"
 #include "net/resolver.h"
 #include "net/wall_clock.h"
 #include "outrider/outrider.h"

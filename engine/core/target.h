@@ -58,7 +58,9 @@ class AddressRules {
   // Nothing when allowed; otherwise why not ("loopback", "private", "cloud metadata").
   // IPv4-mapped, -compatible, NAT64, 6to4 and Teredo addresses are judged as special, whatever
   // they carry, except that an allow net may name them (a mapped one is unmapped first).
-  [[nodiscard]] std::optional<std::string_view> refuses(const Address& address) const;
+  // `is_own`: it is known to be this host's, whether or not it is among the own addresses.
+  [[nodiscard]] std::optional<std::string_view> refuses(const Address& address,
+                                                        bool is_own = false) const;
 
  private:
   struct Net {

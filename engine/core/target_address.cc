@@ -283,7 +283,7 @@ void AddressRules::set_own(std::vector<Address> own) {
   std::transform(own_.begin(), own_.end(), own_.begin(), unmapped);
 }
 
-std::optional<std::string_view> AddressRules::refuses(const Address& given) const {
+std::optional<std::string_view> AddressRules::refuses(const Address& given, bool is_own) const {
   const Address address = unmapped(given);
   const auto allows = [&](const Net& net) {
     return net.base.v6 == address.v6 && has_prefix(address.bytes, net.base.bytes, net.bits);
@@ -298,7 +298,9 @@ std::optional<std::string_view> AddressRules::refuses(const Address& given) cons
   if (address.v6 && !has_prefix(address.bytes, kGlobalUnicast, kGlobalUnicastBits)) {
     return "not global unicast";
   }
-  if (std::find(own_.begin(), own_.end(), address) != own_.end()) return "an address of this host";
+  if (is_own || std::find(own_.begin(), own_.end(), address) != own_.end()) {
+    return "an address of this host";
+  }
   return std::nullopt;
 }
 

@@ -23,6 +23,7 @@
 #include "net/ca_bundle.h"
 #include "net/curl_shards.h"
 #include "net/curl_transfer.h"
+#include "net/own_addresses.h"
 #include "net/sigpipe.h"
 
 namespace outrider::net {
@@ -138,6 +139,7 @@ class CurlSender final : public HttpSender {
 
   // Only addresses the rules allow are connected to; with none, nothing is.
   void connect(std::uint64_t id, Exchange& exchange, const std::vector<core::Address>& addresses) {
+    if (auto own = own_addresses_.changed(loop_.now())) settings_.rules.set_own(std::move(*own));
     std::vector<core::Address> allowed;
     std::string_view refusal;
     for (const core::Address& address : addresses) {
@@ -233,6 +235,7 @@ class CurlSender final : public HttpSender {
   Loop& loop_;
   Resolver& resolver_;
   CaBundle trusted_;
+  OwnAddresses own_addresses_;
   TransferSettings settings_;
   CurlShards shards_;
   std::vector<std::unique_ptr<CurlTransfer>> idle_;

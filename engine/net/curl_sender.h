@@ -25,14 +25,12 @@ struct CurlSenderOptions {
 };
 
 // The rules are asked for each address before it is connected to and for each connection before it
-// is used. Errors: kInvalidArgument (the CA file), kInternal.
-// The sender is destroyed before its loop and resolver, and never by a `done`. Requests still in
-// flight then end without their `done`: call abort_all() first where somebody waits for it.
+// is used; their own addresses are kept current by the sender. Errors: kInvalidArgument (the CA
+// file), kInternal. The sender is destroyed before its loop and resolver, and never by a `done`.
+// Requests still in flight then end without their `done`: call abort_all() first where somebody
+// waits for it.
 [[nodiscard]] Result<std::unique_ptr<HttpSender>> make_curl_sender(Loop& loop, Resolver& resolver,
                                                                    core::AddressRules rules,
                                                                    CurlSenderOptions options);
-
-// This host's own interface addresses, for AddressRules.
-[[nodiscard]] std::vector<core::Address> interface_addresses();
 
 }  // namespace outrider::net

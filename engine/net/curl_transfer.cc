@@ -21,6 +21,7 @@
 #include "core/assert.h"
 #include "crypto/tls_client.h"
 #include "net/curl_outcome.h"
+#include "net/own_addresses.h"
 #include "net/retry_after.h"
 
 namespace outrider::net {
@@ -250,8 +251,9 @@ bool CurlTransfer::is_repeating() {
 curl_socket_t CurlTransfer::open(const curl_sockaddr& wanted) {
   if (is_repeating()) return CURL_SOCKET_BAD;
   const auto address = address_of(wanted.addr);
-  const auto refused =
-      address ? settings_.rules.refuses(*address) : std::optional<std::string_view>("unknown");
+  const auto refused = address ? settings_.rules.refuses(
+                                     *address, leads_to_this_host(wanted.addr, wanted.addrlen))
+                               : std::optional<std::string_view>("unknown");
   if (refused) {
     fault_ = AnswerFault{ErrorClass::kBlocked, "the target has a refused address: "};
     fault_detail_ = *refused;

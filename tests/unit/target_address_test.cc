@@ -401,6 +401,8 @@ TEST(AddressRules, own_addresses_can_change_and_the_exceptions_stay) {
                      {"2606:4700::5", "an address of this host"},
                      {"10.1.0.7", "allowed"},
                      {"10.2.0.7", "private"}});
+  EXPECT_EQ(by.refuses(address("8.8.4.4"), true), "an address of this host");
+  EXPECT_EQ(by.refuses(address("10.1.0.8"), true), std::nullopt);
   by.set_own({});
   expect_judged(by, {{"9.9.9.9", "allowed"}, {"10.2.0.7", "private"}});
 }
