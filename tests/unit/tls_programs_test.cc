@@ -4,12 +4,14 @@
 // needs anyway.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
@@ -24,42 +26,80 @@ namespace {
 constexpr std::string_view kAnswer =
     "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nit worked";
 
-// Answers one connection after the other, on a thread of its own, until it is destroyed.
+// Answers one connection after the other, on a thread of its own, until it is destroyed. It listens
+// at both addresses `localhost` may stand for: Node before 20 tries only the first it is given, and
+// on Debian that is ::1.
 class HttpsServer {
  public:
   explicit HttpsServer(const TlsServerContext& context) : context_(context) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* const generic = reinterpret_cast<sockaddr*>(&address);
-    const bool listening = ::bind(listener_, generic, size) == 0 && ::listen(listener_, 8) == 0 &&
-                           ::getsockname(listener_, generic, &size) == 0;
-    EXPECT_TRUE(listening);
-    port_ = ntohs(address.sin_port);
+    // The free port of one address may be taken at the other.
+    for (int tries = 0; tries < 16 && !listen_at_both(); ++tries) continue;
+    EXPECT_GE(v4_, 0);
     thread_ = std::thread([this] { run(); });
   }
   ~HttpsServer() {
     stopping_ = true;
     thread_.join();
-    ::close(listener_);
+    close_both();
   }
+  HttpsServer(const HttpsServer&) = delete;
+  HttpsServer& operator=(const HttpsServer&) = delete;
+
   [[nodiscard]] int port() const { return port_; }
 
  private:
-  // Is there something to read? False: this server ends.
-  [[nodiscard]] bool wait_readable(int fd) const {
-    while (!stopping_) {
-      pollfd waiting{fd, POLLIN, 0};
-      if (::poll(&waiting, 1, 20) > 0) return true;
+  // Afterwards `address` has the port.
+  template <typename Address>
+  [[nodiscard]] static int listen_at(Address& address) {
+    auto* const generic = reinterpret_cast<sockaddr*>(&address);
+    socklen_t size = sizeof address;
+    const int listener = ::socket(generic->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener >= 0 && ::bind(listener, generic, size) == 0 && ::listen(listener, 8) == 0 &&
+        ::getsockname(listener, generic, &size) == 0) {
+      return listener;
     }
-    return false;
+    const int why = errno;
+    if (listener >= 0) ::close(listener);
+    errno = why;
+    return -1;
+  }
+
+  // A machine without IPv6 has only the one address, and then one is enough.
+  [[nodiscard]] bool listen_at_both() {
+    close_both();
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    v4_ = listen_at(v4);
+    port_ = ntohs(v4.sin_port);
+    sockaddr_in6 v6{};
+    v6.sin6_family = AF_INET6;
+    v6.sin6_addr = in6addr_loopback;
+    v6.sin6_port = v4.sin_port;
+    v6_ = listen_at(v6);
+    return v4_ >= 0 && (v6_ >= 0 || errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT);
+  }
+
+  void close_both() {
+    for (int* const listener : {&v4_, &v6_}) {
+      if (*listener >= 0) ::close(*listener);
+      *listener = -1;
+    }
+  }
+
+  // The one of the two that has something to read; -1: this server ends. poll() passes over an fd
+  // of -1.
+  [[nodiscard]] int wait_readable(int one, int other = -1) const {
+    while (!stopping_) {
+      pollfd waiting[] = {{one, POLLIN, 0}, {other, POLLIN, 0}};
+      if (::poll(waiting, 2, 20) > 0) return waiting[0].revents != 0 ? one : other;
+    }
+    return -1;
   }
 
   void run() {
-    while (wait_readable(listener_)) {
-      const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    for (int listener; (listener = wait_readable(v4_, v6_)) >= 0;) {
+      const int connection = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
       if (connection < 0) continue;
       answer(connection);
       ::close(connection);
@@ -80,7 +120,7 @@ class HttpsServer {
     std::string request;
     char buffer[4096];
     bool answered = false;
-    while (!session.closed() && wait_readable(connection)) {
+    while (!session.closed() && wait_readable(connection) >= 0) {
       const ssize_t count = ::recv(connection, buffer, sizeof buffer, 0);
       if (count <= 0) return;
       const auto fed = session.feed({buffer, static_cast<std::size_t>(count)});
@@ -95,7 +135,8 @@ class HttpsServer {
   }
 
   const TlsServerContext& context_;
-  int listener_ = -1;
+  int v4_ = -1;
+  int v6_ = -1;
   int port_ = 0;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
