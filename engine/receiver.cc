@@ -150,11 +150,13 @@ class Receiver::Impl {
     return {};
   }
 
+  // The address itself and not localhost: that name may mean ::1 first, and there are clients that
+  // try only the first.
   [[nodiscard]] std::string url() const {
-    const bool local = options_.bind == "127.0.0.1" || options_.bind == "::1" ||
-                       options_.bind == "0.0.0.0" || options_.bind == "::";
-    const bool v6 = options_.bind.find(':') != std::string::npos;
-    const std::string host = local ? "localhost" : v6 ? "[" + options_.bind + "]" : options_.bind;
+    std::string host = options_.bind;
+    if (host == "0.0.0.0") host = "127.0.0.1";
+    if (host == "::") host = "::1";
+    if (host.find(':') != std::string::npos) host = "[" + host + "]";
     return (options_.tls ? "https://" : "http://") + host + ":" + std::to_string(port_) + "/";
   }
 

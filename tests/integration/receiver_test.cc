@@ -115,7 +115,7 @@ class ReceiverTest : public testing::Test {
 
 TEST_F(ReceiverTest, verifies_reports_and_answers) {
   start();
-  EXPECT_THAT(receiver_->url(), testing::StartsWith("http://localhost:"));
+  EXPECT_THAT(receiver_->url(), testing::StartsWith("http://127.0.0.1:"));
   const std::string answer = exchange(fresh_post(R"({"a":1})"));
   EXPECT_EQ(status_of(answer), 200);
   EXPECT_EQ(body_of(answer), "");
@@ -184,11 +184,27 @@ TEST_F(ReceiverTest, takes_posts_only) {
   EXPECT_TRUE(receptions().empty());
 }
 
+TEST_F(ReceiverTest, its_url_is_an_address_at_which_it_listens) {
+  const std::pair<std::string, std::string> cases[] = {{"127.0.0.1", "http://127.0.0.1:"},
+                                                       {"127.0.0.2", "http://127.0.0.2:"},
+                                                       {"0.0.0.0", "http://127.0.0.1:"},
+                                                       {"::1", "http://[::1]:"},
+                                                       {"::", "http://[::1]:"}};
+  for (const auto& [address, url] : cases) {
+    SCOPED_TRACE(address);
+    options_.bind = address;
+    const auto started = Receiver::start(options_, *providers_, nullptr);
+    if (!started && address.find(':') != std::string::npos) continue;  // a machine without IPv6
+    ASSERT_TRUE(started.has_value()) << started.error().to_string();
+    EXPECT_THAT((*started)->url(), testing::StartsWith(url));
+  }
+}
+
 TEST_F(ReceiverTest, listens_with_a_throw_away_certificate) {
   options_.tls = true;
   options_.ca_out_file = folder_ + "/ca.pem";
   start();
-  EXPECT_THAT(receiver_->url(), testing::StartsWith("https://localhost:"));
+  EXPECT_THAT(receiver_->url(), testing::StartsWith("https://127.0.0.1:"));
   for (const std::string host : {"localhost", "127.0.0.1"}) {
     RawClient client(port());
     ASSERT_TRUE(client.start_tls(read(options_.ca_out_file), host));

@@ -70,7 +70,7 @@ class Receiver {
   [[nodiscard]] static Result<std::unique_ptr<Receiver>> start(ReceiverOptions options,
                                                                Providers providers,
                                                                OnReception on_reception);
-  [[nodiscard]] std::string url() const;  // "https://localhost:41123/"
+  [[nodiscard]] std::string url() const;  // "https://127.0.0.1:41123/"
   // Answers what can be answered within half a second, then ends. Twice is the same as once.
   void stop();
   ~Receiver();
