@@ -18,7 +18,6 @@ class StorageThread::Impl {
   Impl(std::unique_ptr<Outbox> outbox, CommitQueue::Limits limits)
       : outbox_(std::move(outbox)), queue_(*outbox_, limits), most_reads_(limits.capacity) {
     thread_ = std::thread([this] { run(); });
-    thread_id_ = thread_.get_id();
   }
 
   Result<void> submit(Mutation mutation, CommitQueue::Done done, CommitQueue::Place place) {
@@ -41,7 +40,7 @@ class StorageThread::Impl {
   }
 
   void stop() {
-    OUTRIDER_ASSERT(std::this_thread::get_id() != thread_id_);  // it cannot wait for itself
+    OUTRIDER_ASSERT(on_this_thread_ != this);  // it cannot wait for itself
     queue_.close();
     {
       const std::lock_guard lock(mutex_);
@@ -65,6 +64,7 @@ class StorageThread::Impl {
   }
 
   void run() {
+    on_this_thread_ = this;
     std::deque<Read> reads;
     for (;;) {
       {
@@ -90,8 +90,10 @@ class StorageThread::Impl {
   bool stopping_ = false;   // guarded by mutex_
   std::mutex join_;
   std::thread thread_;
-  std::thread::id thread_id_;
+  // Not a thread's id: those are given out again once a thread has ended.
+  static thread_local const Impl* on_this_thread_;
 };
+thread_local const StorageThread::Impl* StorageThread::Impl::on_this_thread_ = nullptr;
 
 StorageThread::StorageThread(std::unique_ptr<Outbox> outbox, CommitQueue::Limits limits)
     : impl_(std::make_unique<Impl>(std::move(outbox), limits)) {}

@@ -179,6 +179,15 @@ TEST(StorageThreadTest, stop_from_several_threads_at_once_while_others_submit) {
   EXPECT_EQ(answered, submitted);
 }
 
+// A new thread in general gets the id of one that ended.
+TEST(StorageThreadTest, threads_begun_after_the_stop_may_stop_it_too) {
+  StorageThread storage(std::make_unique<FakeOutbox>(), {});
+  storage.stop();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) threads.emplace_back([&] { storage.stop(); });
+  for (std::thread& thread : threads) thread.join();
+}
+
 TEST(StorageThreadTest, a_poisoned_outbox_is_reported_and_answers_on) {
   auto outbox = std::make_unique<FakeOutbox>();
   outbox->fail_next(ErrorCode::kUnknownOutcome);
