@@ -112,6 +112,8 @@ void CurlTransfer::set_constant_options() {
   set_option(easy, CURLOPT_OPENSOCKETFUNCTION, &CurlTransfer::on_open);
   set_option(easy, CURLOPT_OPENSOCKETDATA, this);
   set_option(easy, CURLOPT_CLOSESOCKETFUNCTION, &CurlMulti::close_socket);
+  set_option(easy, CURLOPT_RESOLVER_START_FUNCTION, &CurlTransfer::on_resolve);
+  set_option(easy, CURLOPT_RESOLVER_START_DATA, this);
   set_option(easy, CURLOPT_PREREQFUNCTION, &CurlTransfer::on_before_request);
   set_option(easy, CURLOPT_PREREQDATA, this);
   set_option(easy, CURLOPT_HEADERFUNCTION, &CurlTransfer::on_header);
@@ -234,6 +236,15 @@ void CurlTransfer::set_addresses(const std::vector<core::Address>& addresses) {
   set_option(easy_.get(), CURLOPT_RESOLVE, pin_.empty() ? nullptr : &pin_list_);
 }
 
+// libcurl finds every name among the pinned ones. One it does not find is not the one that was
+// vetted; looking it up would also take a thread for each.
+int CurlTransfer::on_resolve(void* /*resolver*/, void* /*nothing*/, void* self) noexcept {
+  auto& transfer = *static_cast<CurlTransfer*>(self);
+  if (transfer.request_.target.host_is_address) return 0;
+  transfer.fault_ = AnswerFault{ErrorClass::kBlocked, "the target's name is not the vetted one"};
+  return 1;
+}
+
 curl_socket_t CurlTransfer::on_open(void* self, curlsocktype /*purpose*/,
                                     curl_sockaddr* address) noexcept {
   return static_cast<CurlTransfer*>(self)->open(*address);
@@ -251,9 +262,9 @@ bool CurlTransfer::is_repeating() {
 curl_socket_t CurlTransfer::open(const curl_sockaddr& wanted) {
   if (is_repeating()) return CURL_SOCKET_BAD;
   const auto address = address_of(wanted.addr);
-  const auto refused = address ? settings_.rules.refuses(
-                                     *address, leads_to_this_host(wanted.addr, wanted.addrlen))
-                               : std::optional<std::string_view>("unknown");
+  const auto refused =
+      address ? settings_.rules.refuses(*address, leads_to_this_host(wanted.addr, wanted.addrlen))
+              : std::optional<std::string_view>("unknown");
   if (refused) {
     fault_ = AnswerFault{ErrorClass::kBlocked, "the target has a refused address: "};
     fault_detail_ = *refused;

@@ -61,6 +61,7 @@ class CurlTransfer {
 
  private:
   static curl_socket_t on_open(void* self, curlsocktype purpose, curl_sockaddr* address) noexcept;
+  static int on_resolve(void* resolver, void* nothing, void* self) noexcept;
   static int on_before_request(void* self, char* peer_ip, char* local_ip, int peer_port,
                                int local_port) noexcept;
   static std::size_t on_header(char* data, std::size_t one, std::size_t size, void* self) noexcept;

@@ -8,8 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -30,9 +32,11 @@ struct Reply {
   bool silent = false;
   int rcode = 0;  // 0 no error, 2 server failure, 3 no such name, 5 refused
   std::vector<Record> records;
+  std::string alias;  // where set: the name is a CNAME for this one, whose records they are
 };
 
-// Answers with what the script says for (name, type); a name it does not know does not exist.
+// Answers with what the script says for (name, type); a name it does not know does not exist, or
+// has what a function makes of it.
 class DnsServer {
  public:
   DnsServer() {
@@ -62,6 +66,12 @@ class DnsServer {
   void say(const std::string& name, std::uint16_t type, Reply reply) {
     const std::lock_guard lock(mutex_);
     replies_[{name, type}] = std::move(reply);
+  }
+  // Called on the server's thread, for names without a reply of their own.
+  using Maker = std::function<Reply(const std::string& name, std::uint16_t type)>;
+  void make_unknown(Maker maker) {
+    const std::lock_guard lock(mutex_);
+    maker_ = std::move(maker);
   }
   [[nodiscard]] int asked(const std::string& name, std::uint16_t type) {
     const std::lock_guard lock(mutex_);
@@ -111,22 +121,32 @@ class DnsServer {
       const std::lock_guard lock(mutex_);
       ++asked_[{name, type}];
       const auto found = replies_.find({name, type});
-      if (found != replies_.end()) reply = found->second;
+      if (found != replies_.end()) {
+        reply = found->second;
+      } else if (maker_) {
+        reply = maker_(name, type);
+      }
     }
     if (reply.silent) return {};
     std::string out = question.substr(0, 2);
     out += {'\x81', static_cast<char>(0x80 | reply.rcode),
             0,      1,
-            0,      static_cast<char>(reply.records.size()),
+            0,      static_cast<char>(reply.records.size() + (reply.alias.empty() ? 0 : 1)),
             0,      0,
             0,      0};
     out += question.substr(12, end - 12);
+    std::string owner{'\xc0', 12};  // the name asked for
+    if (!reply.alias.empty()) {
+      const std::string alias = wire_name(reply.alias);
+      out += owner + std::string{0, 5, 0, 1, 0, 0, 0, 60, 0, static_cast<char>(alias.size())};
+      out += owner = alias;
+    }
     for (const Record& record : reply.records) {
       std::array<char, 16> bytes{};
       const bool v6 = type == kAaaa;
       EXPECT_EQ(inet_pton(v6 ? AF_INET6 : AF_INET, record.address.c_str(), bytes.data()), 1);
       const std::uint32_t ttl = htonl(record.ttl_s);
-      out += {'\xc0', 12, 0, static_cast<char>(type), 0, 1};
+      out += owner + std::string{0, static_cast<char>(type), 0, 1};
       out.append(reinterpret_cast<const char*>(&ttl), 4);
       out += {0, static_cast<char>(v6 ? 16 : 4)};
       out.append(bytes.data(), v6 ? 16 : 4);
@@ -134,9 +154,20 @@ class DnsServer {
     return out;
   }
 
+  [[nodiscard]] static std::string wire_name(const std::string& name) {
+    std::string wire;
+    for (std::size_t at = 0; at <= name.size();) {
+      const std::size_t end = std::min(name.find('.', at), name.size());
+      wire += static_cast<char>(end - at) + name.substr(at, end - at);
+      at = end + 1;
+    }
+    return wire + '\0';
+  }
+
   int fd_ = -1;
   std::uint16_t port_ = 0;
   std::thread thread_;
+  Maker maker_;
   std::mutex mutex_;
   std::map<Key, Reply> replies_;
   std::map<Key, int> asked_;
