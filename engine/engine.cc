@@ -23,6 +23,7 @@
 #include "intake.h"
 #include "log.h"
 #include "net/curl_sender.h"
+#include "net/egress_proxy.h"
 #include "net/loop.h"
 #include "net/own_addresses.h"
 #include "net/resolver.h"
@@ -56,6 +57,11 @@ Result<void> check(const Options& options) {
   }
   if (options.max_in_flight < 1 || options.max_in_flight > 4096) {
     return bad("must be 1 to 4096", "max_in_flight");
+  }
+  if (!options.egress_proxy.empty()) {
+    if (auto proxy = net::parse_egress_proxy(options.egress_proxy); !proxy) {
+      return tl::unexpected(std::move(proxy.error()));
+    }
   }
   if (options.busy_timeout_ms > 600'000) return bad("must be at most 600000", "busy_timeout_ms");
   if (options.drain_timeout_ms > 600'000) return bad("must be at most 600000", "drain_timeout_ms");
@@ -146,9 +152,15 @@ Result<void> Engine::Impl::build_loop_side() {
   auto resolver = net::Resolver::make(*loop_, {.servers = options_.dns_servers});
   if (!resolver) return tl::unexpected(std::move(resolver.error()));
   resolver_ = std::move(*resolver);
-  auto sender = net::make_curl_sender(
-      *loop_, *resolver_, rules_,
-      {.user_agent = "outrider/" + std::string(version()), .ca_file = options_.ca_file});
+  net::CurlSenderOptions sending{.user_agent = "outrider/" + std::string(version()),
+                                 .ca_file = options_.ca_file};
+  if (!options_.egress_proxy.empty()) {
+    auto proxy = net::parse_egress_proxy(options_.egress_proxy);
+    if (!proxy) return tl::unexpected(std::move(proxy.error()));
+    log_.line(net::wall_now(), "egress_proxy", {{LogField::kDetail, net::place_of(*proxy)}});
+    sending.proxy = std::move(*proxy);
+  }
+  auto sender = net::make_curl_sender(*loop_, *resolver_, rules_, std::move(sending));
   if (!sender) return tl::unexpected(std::move(sender.error()));
   sender_ = std::move(*sender);
   waker_ = loop_->make_waker([this] { drain_mailbox(); });

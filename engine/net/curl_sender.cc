@@ -122,8 +122,9 @@ class CurlSender final : public HttpSender {
     Done done;
     std::uint64_t begun_ns = 0;
     Loop::Id deadline = 0;
-    Loop::Id later = 0;         // set: its outcome is known and waits for the next turn
-    Resolver::Id question = 0;  // set: its name is being resolved
+    Loop::Id later = 0;                 // set: its outcome is known and waits for the next turn
+    Resolver::Id question = 0;          // set: its name is being resolved, or the proxy's
+    std::vector<core::Address> vetted;  // where a tunnel may lead
     std::unique_ptr<CurlTransfer> transfer;  // set: libcurl has it
   };
 
@@ -157,10 +158,42 @@ class CurlSender final : public HttpSender {
                                   std::string(refusal)));
       return;
     }
+    if (settings_.proxy) {
+      exchange.vetted = std::move(allowed);
+      find_proxy(id, exchange);
+      return;
+    }
     if (!by_name) allowed.clear();
     exchange.transfer = take_transfer();
     CurlMulti& multi = shards_.of(exchange.request.target.host);
     exchange.transfer->start(multi, id, std::move(exchange.request), allowed);
+  }
+
+  // Its name is resolved like any other, but its addresses need no leave.
+  void find_proxy(std::uint64_t id, Exchange& exchange) {
+    const EgressProxy& proxy = settings_.proxy.value();
+    if (proxy.host_is_address) {
+      tunnel(id, exchange, core::parse_address(proxy.host).value());
+    } else if (const auto* known = resolver_.cached(proxy.host)) {
+      tunnel(id, exchange, known->front());
+    } else {
+      exchange.question =
+          resolver_.resolve(proxy.host, [this, id](Result<std::vector<core::Address>> found) {
+            Exchange& waiting = exchanges_.at(id);
+            waiting.question = 0;
+            if (found) {
+              tunnel(id, waiting, found->front());
+            } else {
+              finish(id, failed(ErrorClass::kConnect, "the proxy: " + found.error().message));
+            }
+          });
+    }
+  }
+
+  void tunnel(std::uint64_t id, Exchange& exchange, const core::Address& proxy) {
+    exchange.transfer = take_transfer();
+    CurlMulti& multi = shards_.of(exchange.request.target.host);
+    exchange.transfer->start(multi, id, std::move(exchange.request), exchange.vetted, proxy);
   }
 
   void transferred(CurlTransfer& transfer, CURLcode result) {
@@ -187,7 +220,9 @@ class CurlSender final : public HttpSender {
       finish(id, std::move(outcome));
       return;
     }
-    finish(id, failed(ErrorClass::kTimeout, "the name was not resolved within " +
+    const bool names_proxy = !exchange.vetted.empty();
+    finish(id, failed(ErrorClass::kTimeout, std::string(names_proxy ? "the proxy's" : "the") +
+                                                " name was not resolved within " +
                                                 std::to_string(exchange.request.timeout.count()) +
                                                 " ms"));
   }
@@ -259,6 +294,7 @@ Result<std::unique_ptr<HttpSender>> make_curl_sender(Loop& loop, Resolver& resol
   if (!trusted) return tl::unexpected(trusted.error());
   TransferSettings settings{
       .rules = std::move(rules),
+      .proxy = std::move(options.proxy),
       .user_agent = std::move(options.user_agent),
       .ca_file = trusted->path,
       .connect_timeout = options.connect_timeout,

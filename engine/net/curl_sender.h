@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/target.h"
+#include "net/egress_proxy.h"
 #include "net/http_sender.h"
 #include "net/loop.h"
 #include "net/resolver.h"
@@ -22,6 +24,9 @@ struct CurlSenderOptions {
   // Kept open over all hosts, give or take 16. Each is a file descriptor: leave room for the
   // requests in flight below the process's limit.
   std::uint32_t max_idle_connections = 1024;
+  // The one way out. The rules then judge a target's addresses before the proxy hears of it; the
+  // proxy itself may be anywhere.
+  std::optional<EgressProxy> proxy;
 };
 
 // The rules are asked for each address before it is connected to and for each connection before it

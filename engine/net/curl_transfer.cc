@@ -23,6 +23,7 @@
 #include "net/curl_outcome.h"
 #include "net/own_addresses.h"
 #include "net/retry_after.h"
+#include "net/tunnel_outcome.h"
 
 namespace outrider::net {
 namespace {
@@ -127,6 +128,7 @@ void CurlTransfer::set_constant_options() {
   set_option(easy, CURLOPT_PATH_AS_IS, 1L);
   set_option(easy, CURLOPT_PROXY, "");
   set_option(easy, CURLOPT_NOPROXY, "*");
+  if (settings_.proxy) set_proxy_options();
   set_option(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   set_option(easy, CURLOPT_NOSIGNAL, 1L);
   set_option(easy, CURLOPT_USERAGENT, settings_.user_agent.c_str());
@@ -147,8 +149,24 @@ void CurlTransfer::set_constant_options() {
   set_option(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
 }
 
+// A tunnel for plain http too. The request's own headers are not for the proxy, and the proxy's
+// answer is not the receiver's.
+void CurlTransfer::set_proxy_options() {
+  CURL* const easy = easy_.get();
+  set_option(easy, CURLOPT_NOPROXY, "");
+  set_option(easy, CURLOPT_PROXYTYPE, static_cast<long>(CURLPROXY_HTTP));
+  set_option(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
+  set_option(easy, CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));
+  set_option(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  if (settings_.proxy->user.empty()) return;
+  set_option(easy, CURLOPT_PROXYAUTH, static_cast<long>(CURLAUTH_BASIC));
+  set_option(easy, CURLOPT_PROXYUSERNAME, settings_.proxy->user.c_str());
+  set_option(easy, CURLOPT_PROXYPASSWORD, settings_.proxy->password.c_str());
+}
+
 void CurlTransfer::start(CurlMulti& multi, std::uint64_t exchange, HttpRequest request,
-                         const std::vector<core::Address>& addresses) {
+                         const std::vector<core::Address>& addresses,
+                         const std::optional<core::Address>& proxy) {
   OUTRIDER_ASSERT(exchange_ == 0);
   exchange_ = exchange;
   request_ = std::move(request);
@@ -163,7 +181,13 @@ void CurlTransfer::start(CurlMulti& multi, std::uint64_t exchange, HttpRequest r
   set_option(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
   set_option(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_limit_ms());
   set_headers();
-  set_addresses(addresses);
+  proxy_ = proxy;
+  if (proxy_) {
+    OUTRIDER_ASSERT(settings_.proxy && !addresses.empty());
+    set_tunnel(addresses.front());
+  } else {
+    set_addresses(addresses);
+  }
   launch(false);
 }
 
@@ -236,11 +260,30 @@ void CurlTransfer::set_addresses(const std::vector<core::Address>& addresses) {
   set_option(easy_.get(), CURLOPT_RESOLVE, pin_.empty() ? nullptr : &pin_list_);
 }
 
+// Whatever libcurl takes for the host, the tunnel leads to the vetted address; that is what the two
+// leading colons say. A tunnel to another address is another connection.
+void CurlTransfer::set_tunnel(const core::Address& target) {
+  const EgressProxy& proxy = settings_.proxy.value();
+  tunnel_ = "::" + endpoint_text(core::to_string(target), request_.target.port);
+  tunnel_list_ = {tunnel_.data(), nullptr};
+  set_option(easy_.get(), CURLOPT_CONNECT_TO, &tunnel_list_);
+  const std::string place = "http://" + endpoint_text(core::to_string(*proxy_), proxy.port);
+  set_option(easy_.get(), CURLOPT_PROXY, place.c_str());
+}
+
+// Why a connection may not lead there. Through a proxy it leads to the proxy and nowhere else.
+std::optional<std::string_view> CurlTransfer::refusal(const std::optional<core::Address>& address,
+                                                      bool is_own) const {
+  if (!address) return "unknown";
+  if (!proxy_) return settings_.rules.refuses(*address, is_own);
+  return *address == *proxy_ ? std::nullopt : std::optional<std::string_view>("not the proxy");
+}
+
 // libcurl finds every name among the pinned ones. One it does not find is not the one that was
 // vetted; looking it up would also take a thread for each.
 int CurlTransfer::on_resolve(void* /*resolver*/, void* /*nothing*/, void* self) noexcept {
   auto& transfer = *static_cast<CurlTransfer*>(self);
-  if (transfer.request_.target.host_is_address) return 0;
+  if (transfer.request_.target.host_is_address || transfer.proxy_) return 0;
   transfer.fault_ = AnswerFault{ErrorClass::kBlocked, "the target's name is not the vetted one"};
   return 1;
 }
@@ -252,7 +295,7 @@ curl_socket_t CurlTransfer::on_open(void* self, curlsocktype /*purpose*/,
 
 // libcurl is about to send the request a second time, because the kept connection has died.
 bool CurlTransfer::is_repeating() {
-  if (sends_ == 0 || info<long>(easy_.get(), CURLINFO_REQUEST_SIZE) == 0) return false;
+  if (sends_ == 0 || request_bytes() == 0) return false;
   fault_ =
       AnswerFault{ErrorClass::kReset,
                   "the connection died without an answer; the request may have been processed"};
@@ -261,10 +304,9 @@ bool CurlTransfer::is_repeating() {
 
 curl_socket_t CurlTransfer::open(const curl_sockaddr& wanted) {
   if (is_repeating()) return CURL_SOCKET_BAD;
+  sends_ = 0;  // a new connection, which has carried nothing yet
   const auto address = address_of(wanted.addr);
-  const auto refused =
-      address ? settings_.rules.refuses(*address, leads_to_this_host(wanted.addr, wanted.addrlen))
-              : std::optional<std::string_view>("unknown");
+  const auto refused = refusal(address, !proxy_ && leads_to_this_host(wanted.addr, wanted.addrlen));
   if (refused) {
     fault_ = AnswerFault{ErrorClass::kBlocked, "the target has a refused address: "};
     fault_detail_ = *refused;
@@ -292,16 +334,16 @@ bool CurlTransfer::may_send(std::string_view peer_ip, int peer_port, std::string
                             int local_port) {
   if (is_repeating()) return false;
   ++sends_;
+  bytes_before_ = info<long>(easy_.get(), CURLINFO_REQUEST_SIZE);
   peer_ = endpoint_text(peer_ip, peer_port);
-  const auto address = core::parse_address(peer_ip);
-  const auto refused =
-      address ? settings_.rules.refuses(*address) : std::optional<std::string_view>("unknown");
+  const auto refused = refusal(core::parse_address(peer_ip), false);
   if (refused) {
     fault_ = AnswerFault{ErrorClass::kBlocked, "connected to a refused address: "};
     fault_detail_ = *refused;
     return false;
   }
   const std::string ends = peer_ + " " + endpoint_text(local_ip, local_port);
+  if (proxy_) peer_ = tunnel_.substr(2) + " via " + peer_;
   if (own_connection(ends, local_ip, local_port)) return true;
   const auto kept = multi_->connection(ends);
   spoiled_ = !kept || !is_quiet(*kept) || has_unread_tls(easy_.get());
@@ -324,8 +366,13 @@ bool CurlTransfer::own_connection(const std::string& ends, std::string_view loca
   return true;
 }
 
+// Of the request's head; libcurl counts what it said to the proxy too.
+long CurlTransfer::request_bytes() const {
+  return info<long>(easy_.get(), CURLINFO_REQUEST_SIZE) - bytes_before_;
+}
+
 bool CurlTransfer::all_sent() const {
-  return sends_ > 0 && info<long>(easy_.get(), CURLINFO_REQUEST_SIZE) > 0 &&
+  return sends_ > 0 && request_bytes() > 0 &&
          info<curl_off_t>(easy_.get(), CURLINFO_SIZE_UPLOAD_T) >=
              static_cast<curl_off_t>(request_.body.size());
 }
@@ -368,13 +415,22 @@ HttpOutcome CurlTransfer::outcome_with(CURLcode result, core::Duration limit, co
   if (const auto& fault = fault_ ? fault_ : answer_.fault(); fault && result != CURLE_OK) {
     out.error = fault->error;
     out.detail = std::string(fault->words) + fault_detail_;
+  } else if (const long tunnel = info<long>(easy, CURLINFO_HTTP_CONNECTCODE);
+             result != CURLE_OK && proxy_ && sends_ == 0 && tunnel / 100 != 2) {
+    auto failure = tunnel_failure({.result = result,
+                                   .connected = !peer_.empty(),
+                                   .status = tunnel,
+                                   .os_errno = info<long>(easy, CURLINFO_OS_ERRNO),
+                                   .limit = limit});
+    out.error = failure.error;
+    out.detail = std::move(failure.words);
   } else if (result != CURLE_OK) {
     auto failure = failure_of({.result = result,
                                .libcurl_words = libcurl_words_,
                                .tls = request_.target.tls,
                                .connected = !peer_.empty(),
                                .ready = sends_ > 0,
-                               .any_sent = info<long>(easy, CURLINFO_REQUEST_SIZE) > 0,
+                               .any_sent = sends_ > 0 && request_bytes() > 0,
                                .all_sent = all_sent(),
                                .answer_begun = answer_.begun(),
                                .os_errno = info<long>(easy, CURLINFO_OS_ERRNO),

@@ -17,6 +17,7 @@
 #include "core/time.h"
 #include "net/curl_handle.h"
 #include "net/curl_multi.h"
+#include "net/egress_proxy.h"
 #include "net/http_answer.h"
 #include "net/http_sender.h"
 
@@ -25,6 +26,7 @@ namespace outrider::net {
 // What all transfers of a sender have in common. Outlives them.
 struct TransferSettings {
   core::AddressRules rules;
+  std::optional<EgressProxy> proxy;  // all requests leave through it
   std::string user_agent;
   std::string ca_file;  // path of the one bundle of trusted certificates; empty: libcurl's default
   core::Duration connect_timeout{3000};
@@ -41,7 +43,8 @@ class CurlTransfer {
   // Starts a request on `multi`. `addresses`: where a new connection may go, vetted; empty where
   // the host is an address itself. Requires: not running.
   void start(CurlMulti& multi, std::uint64_t exchange, HttpRequest request,
-             const std::vector<core::Address>& addresses);
+             const std::vector<core::Address>& addresses,
+             const std::optional<core::Address>& proxy = {});
   // The kept connection could not be trusted and nothing has left: once more, on a new one.
   // Requires: may_start_fresh().
   void start_fresh();
@@ -70,6 +73,11 @@ class CurlTransfer {
   void set_constant_options();
   void set_headers();
   void set_addresses(const std::vector<core::Address>& addresses);
+  void set_proxy_options();
+  void set_tunnel(const core::Address& target);
+  [[nodiscard]] std::optional<std::string_view> refusal(const std::optional<core::Address>& address,
+                                                        bool is_own) const;
+  [[nodiscard]] long request_bytes() const;
   void launch(bool fresh);
   [[nodiscard]] long connect_limit_ms() const;
   [[nodiscard]] HttpOutcome outcome_with(CURLcode result, core::Duration limit, core::WallTime now);
@@ -92,9 +100,14 @@ class CurlTransfer {
   std::vector<curl_slist> header_list_;
   std::string pin_;
   curl_slist pin_list_{};
+  // Through a proxy: its address, and where its tunnel leads.
+  std::optional<core::Address> proxy_;
+  std::string tunnel_;
+  curl_slist tunnel_list_{};
+  long bytes_before_ = 0;  // that had left before the request, for the tunnel
 
   bool fresh_ = false;
-  int sends_ = 0;                      // calls of the pre-request callback
+  int sends_ = 0;                      // calls of the pre-request callback for this connection
   bool spoiled_ = false;               // the kept connection had something to read, or was dead
   std::vector<curl_socket_t> opened_;  // by this request, until one of them is its connection
   std::string peer_;

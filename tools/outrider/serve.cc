@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "command.h"
+#include "egress_proxy_source.h"
 #include "json_output.h"
 #include "log_writer.h"
 #include "options.h"
@@ -44,6 +45,7 @@ class Serve final : public Command {
                      "Send to this port beside 443 (repeatable; 0: every port)");
     app.add_flag("--allow-http", options_.targets.allow_http,
                  "Send to plain http:// too, for tests and private networks");
+    egress_proxy_.add_to(app);
     number_option<std::uint32_t>(app, "--max-in-flight", options_.max_in_flight, 1, 4096,
                                  "Requests at once over all endpoints (default 256)");
     number_option<std::uint64_t>(app, "--max-payload-bytes", options_.max_payload_bytes, 1024,
@@ -70,6 +72,9 @@ class Serve final : public Command {
     raise_descriptor_limit();
     options_.database = globals.database;
     options_.providers_dir = globals.providers;
+    auto egress_proxy = egress_proxy_.read();
+    if (!egress_proxy) return tl::unexpected(egress_proxy.error());
+    options_.egress_proxy = std::move(*egress_proxy);
     // Outlives the engine, whose threads write to it.
     std::unique_ptr<LogWriter> log;
     if (!quiet_) {
@@ -110,6 +115,7 @@ class Serve final : public Command {
   }
 
   Options options_;
+  EgressProxySource egress_proxy_;
   bool quiet_ = false;
 };
 

@@ -50,6 +50,10 @@ struct Options {
   std::vector<std::string>
       dns_servers;  // "address" or "address:port"; empty: the system's resolver settings
   TargetPolicy targets;
+  // "http://[user:password@]host:port": every request leaves through this proxy, in a tunnel
+  // (CONNECT) to an address that `targets` allows. Empty: directly. The environment's proxies are
+  // never used.
+  std::string egress_proxy;
   std::uint32_t retain_payload_days = 30;   // payloads of finished events; 0: for ever
   std::uint32_t retain_attempt_days = 400;  // attempts and finished events; 0: for ever
   std::uint32_t busy_timeout_ms = 5000;  // how long a commit waits for another process's write lock

@@ -1,0 +1,48 @@
+#include "egress_proxy_source.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include "options.h"
+
+namespace outrider::cli {
+namespace {
+
+constexpr std::size_t kMaxBytes = 4096;
+constexpr const char* kOption = "--egress-proxy";
+constexpr const char* kFileOption = "--egress-proxy-file";
+constexpr const char* kVariable = "OUTRIDER_EGRESS_PROXY";
+
+}  // namespace
+
+void EgressProxySource::add_to(CLI::App& app) {
+  auto* url = app.add_option(kOption, url_,
+                             "Send everything through this proxy, http://HOST:PORT (CONNECT)");
+  auto* file = app.add_option(kFileOption, file_,
+                              "The same, read from this file, where it may have credentials, "
+                              "http://USER:PASSWORD@HOST:PORT (or OUTRIDER_EGRESS_PROXY)");
+  url->type_name("URL")->excludes(file);
+  file->type_name("FILE");
+}
+
+Result<std::string> EgressProxySource::read() const {
+  if (url_) {
+    if (url_->find('@') != std::string::npos) {
+      return fail(ErrorCode::kInvalidArgument, "credentials are not for arguments", kOption,
+                  std::string("give them in ") + kFileOption + " or in " + kVariable);
+    }
+    if (url_->empty()) return fail(ErrorCode::kInvalidArgument, "names no proxy", kOption);
+    return *url_;
+  }
+  if (!file_) {
+    const char* value = std::getenv(kVariable);
+    return std::string(value == nullptr ? "" : value);
+  }
+  auto text = read_input(*file_, kMaxBytes);
+  if (!text) return text;
+  while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
+  if (text->empty()) return fail(ErrorCode::kInvalidArgument, "the file is empty", kFileOption);
+  return std::move(*text);
+}
+
+}  // namespace outrider::cli

@@ -1,0 +1,25 @@
+// Where the egress proxy is named: an option, a file or OUTRIDER_EGRESS_PROXY. Its credentials only
+// in the latter two: every process may read a command's arguments.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+
+#include "outrider/result.h"
+
+namespace outrider::cli {
+
+class EgressProxySource {
+ public:
+  void add_to(CLI::App& app);
+  // "http://[user:password@]host:port", or empty: none. What is given on the command line wins over
+  // the environment. Errors: kInvalidArgument, kNotFound, kIo; they never repeat what was read.
+  [[nodiscard]] Result<std::string> read() const;
+
+ private:
+  std::optional<std::string> url_;
+  std::optional<std::string> file_;
+};
+
+}  // namespace outrider::cli
