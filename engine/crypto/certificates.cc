@@ -2,8 +2,8 @@
 //
 // What OpenSSL, GnuTLS, Node and Go all insist on for a server's certificate: version 3, a positive
 // serial number that the issuer never used before (here: random), the host in subjectAltName,
-// serverAuth, and key identifiers that tie it to its issuer. An authority is marked as one,
-// critically, and may issue servers' certificates only, no further authorities.
+// serverAuth (a client's: clientAuth), and key identifiers that tie it to its issuer. An authority
+// is marked as one, critically, and may issue no further authorities.
 //
 // Names are put into the extension as values, never as a configuration text, where a comma would
 // begin another name.
@@ -44,6 +44,13 @@ constexpr ExtensionText kAuthorityExtensions[] = {
     {NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
     {NID_key_usage, "critical,keyCertSign,cRLSign"},
     {NID_subject_key_identifier, "hash"},
+};
+constexpr ExtensionText kClientExtensions[] = {
+    {NID_basic_constraints, "critical,CA:FALSE"},
+    {NID_key_usage, "critical,digitalSignature"},
+    {NID_ext_key_usage, "clientAuth"},
+    {NID_subject_key_identifier, "hash"},
+    {NID_authority_key_identifier, "keyid:always"},
 };
 constexpr ExtensionText kServerExtensions[] = {
     {NID_basic_constraints, "critical,CA:FALSE"},
@@ -227,6 +234,29 @@ Result<Authority> read_authority(const CertificateAndKey& pem) {
   return Authority{std::move(certificate), std::move(*key)};
 }
 
+// A certificate that `authority` signs; `add_names` adds what is its holder's own.
+template <class AddNames>
+Result<CertificateAndKey> issue_below(const CertificateAndKey& authority,
+                                      const std::string& common_name, Validity validity,
+                                      std::span<const ExtensionText> extensions,
+                                      AddNames add_names) {
+  ERR_clear_error();
+  const auto issuer = read_authority(authority);
+  if (!issuer) return tl::unexpected(issuer.error());
+  const Key key(EVP_EC_gen("P-256"));
+  if (!key) return internal_failure();
+  const auto certificate = begin_certificate(common_name, validity, key.get());
+  if (!certificate) return tl::unexpected(certificate.error());
+  X509* const issued = certificate->get();
+  X509* const above = issuer->certificate.get();
+  if (X509_set_issuer_name(issued, X509_get_subject_name(above)) != 1) return internal_failure();
+  const Result<void> added =
+      add_extensions(issued, above, extensions).and_then([&] { return add_names(issued); });
+  if (!added) return tl::unexpected(added.error());
+  if (X509_sign(issued, issuer->key.get(), EVP_sha256()) == 0) return internal_failure();
+  return as_pem(issued, key.get());
+}
+
 }  // namespace
 
 Result<CertificateAndKey> make_certificate_authority(const std::string& name, Validity validity) {
@@ -245,23 +275,15 @@ Result<CertificateAndKey> make_certificate_authority(const std::string& name, Va
 
 Result<CertificateAndKey> issue(const CertificateAndKey& authority,
                                 std::span<const std::string> names, Validity validity) {
-  ERR_clear_error();
-  const auto issuer = read_authority(authority);
-  if (!issuer) return tl::unexpected(issuer.error());
-  const Key key(EVP_EC_gen("P-256"));
-  if (!key) return internal_failure();
   // Nobody reads a host from the common name any more; it only tells people what they look at.
-  const auto certificate = begin_certificate("Outrider server", validity, key.get());
-  if (!certificate) return tl::unexpected(certificate.error());
-  X509* const server = certificate->get();
-  X509* const above = issuer->certificate.get();
-  if (X509_set_issuer_name(server, X509_get_subject_name(above)) != 1) return internal_failure();
-  const auto added = add_extensions(server, above, kServerExtensions).and_then([&] {
-    return add_subject_alternative_names(server, names);
-  });
-  if (!added) return tl::unexpected(added.error());
-  if (X509_sign(server, issuer->key.get(), EVP_sha256()) == 0) return internal_failure();
-  return as_pem(server, key.get());
+  return issue_below(authority, "Outrider server", validity, kServerExtensions,
+                     [&](X509* server) { return add_subject_alternative_names(server, names); });
+}
+
+Result<CertificateAndKey> issue_client(const CertificateAndKey& authority, const std::string& name,
+                                       Validity validity) {
+  return issue_below(authority, name, validity, kClientExtensions,
+                     [](X509*) -> Result<void> { return {}; });
 }
 
 Result<void> check_certificates(const std::string& pem, const std::string& where) {

@@ -1,5 +1,6 @@
-// Certificates made on the spot: an authority, and what it issues. For receivers that listen with
-// TLS without any set-up, and for tests that need a good, an expired or a wrong certificate. All
+// Certificates made on the spot: an authority, and what it issues, for servers and for clients. For
+// receivers that listen with TLS without any set-up, and for tests that need a good, an expired or
+// a wrong certificate. All
 // keys are P-256. Texts are PEM. Times are UTC seconds since 1970, given by the caller. Any thread.
 #pragma once
 
@@ -29,7 +30,7 @@ struct CertificateAndKey {
   std::string key_pem;
 };
 
-// A self-signed authority that may issue certificates for servers.
+// A self-signed authority that may issue certificates for servers and clients.
 // Errors: kInvalidArgument (name: 1-64 printable ASCII characters; validity), kInternal.
 [[nodiscard]] Result<CertificateAndKey> make_certificate_authority(const std::string& name,
                                                                    Validity validity);
@@ -40,6 +41,10 @@ struct CertificateAndKey {
 [[nodiscard]] Result<CertificateAndKey> issue(const CertificateAndKey& authority,
                                               std::span<const std::string> names,
                                               Validity validity);
+
+// A client certificate under this common name (1-64 printable ASCII characters). Errors: as above.
+[[nodiscard]] Result<CertificateAndKey> issue_client(const CertificateAndKey& authority,
+                                                     const std::string& name, Validity validity);
 
 // Whether a PEM text holds certificates, one at least, each of which can be read.
 // Errors: kInvalidArgument with the given `where`.

@@ -82,6 +82,22 @@ Result<void> use_key(SSL_CTX* context, std::string_view pem) {
   return {};
 }
 
+// Clients are told these authorities' names, so that they know which certificate is wanted.
+Result<void> ask_clients(SSL_CTX* context, std::string_view authorities_pem, bool required) {
+  auto authorities = read_certificates(authorities_pem, "authorities");
+  if (!authorities) return tl::unexpected(std::move(authorities.error()));
+  for (const Certificate& authority : *authorities) {
+    if (X509_STORE_add_cert(SSL_CTX_get_cert_store(context), authority.get()) != 1 ||
+        SSL_CTX_add_client_CA(context, authority.get()) != 1) {
+      return openssl_failure(ErrorCode::kInvalidArgument, "the authority cannot be used",
+                             "authorities");
+    }
+  }
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+                     nullptr);
+  return {};
+}
+
 }  // namespace
 
 struct TlsServerContext::Impl {
@@ -105,6 +121,18 @@ Result<TlsServerContext> TlsServerContext::make(std::string_view certificate_pem
   });
   if (!used) return tl::unexpected(std::move(used.error()));
   return TlsServerContext(std::make_unique<Impl>(Impl{std::move(context)}));
+}
+
+Result<TlsServerContext> TlsServerContext::make_asking(std::string_view certificate_pem,
+                                                       std::string_view key_pem,
+                                                       std::string_view authorities_pem,
+                                                       ClientCertificate wanted) {
+  auto context = make(certificate_pem, key_pem);
+  if (!context) return context;
+  auto asked = ask_clients(context->impl_->context.get(), authorities_pem,
+                           wanted == ClientCertificate::kRequired);
+  if (!asked) return tl::unexpected(std::move(asked.error()));
+  return context;
 }
 
 Result<TlsServerContext> TlsServerContext::make_throwaway(std::span<const std::string> names,
@@ -252,6 +280,17 @@ void TlsSession::shutdown() noexcept {
     ERR_clear_error();
   }
   impl_->shut_down = true;
+}
+
+std::string TlsSession::client_sha256() const {
+  const X509* const client = SSL_get0_peer_certificate(impl_->ssl.get());
+  std::string digest(EVP_MAX_MD_SIZE, '\0');
+  unsigned int size = 0;
+  if (client == nullptr || X509_digest(client, EVP_sha256(), bytes_of(digest), &size) != 1) {
+    return {};
+  }
+  digest.resize(size);
+  return core::encode(core::Encoding::kHex, digest);
 }
 
 std::string_view TlsSession::version() const noexcept {

@@ -33,6 +33,14 @@ class TlsServerContext {
   // kInternal.
   [[nodiscard]] static Result<TlsServerContext> make(std::string_view certificate_pem,
                                                      std::string_view key_pem);
+  // The same, and clients are asked for a certificate that one of these authorities issued for
+  // clients. A handshake with a wrong one fails, and so does one without where it is required.
+  // Errors: also kInvalidArgument with where = "authorities".
+  enum class ClientCertificate : std::uint8_t { kWelcome, kRequired };
+  [[nodiscard]] static Result<TlsServerContext> make_asking(std::string_view certificate_pem,
+                                                            std::string_view key_pem,
+                                                            std::string_view authorities_pem,
+                                                            ClientCertificate wanted);
   // With a certificate for `names` (DNS names and IP addresses; empty: localhost, 127.0.0.1 and
   // ::1) from an authority made for this call alone, valid from a day before `now_s` for 30 days.
   // `authority_pem` receives what clients must trust; the authority's own key is gone when this
@@ -78,6 +86,8 @@ class TlsSession {
   // once.
   void shutdown() noexcept;
 
+  // SHA-256 of the client's certificate (DER), 64 lowercase hex digits; empty: it gave none.
+  [[nodiscard]] std::string client_sha256() const;
   // "TLSv1.3", for logs; empty before the handshake is done.
   [[nodiscard]] std::string_view version() const noexcept;
 

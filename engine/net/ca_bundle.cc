@@ -1,12 +1,12 @@
-// libcurl caches the parsed bundle only when it comes from one file, not from a directory and not
-// from memory, and without the cache each new connection costs milliseconds. So the system's bundle
-// and the operator's own become one file that lives in memory (memfd), sealed against change and
-// named through /proc: nothing on disk to clean up or to tamper with.
+// The system's bundle and the operator's own become one file that lives in memory (memfd), sealed
+// against change and named through /proc: nothing on disk to clean up or to tamper with. It is
+// parsed once and shared by all connections: without that each new one costs milliseconds.
 #include "net/ca_bundle.h"
 
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <uv.h>
 
 #include <cerrno>
 #include <cstring>
@@ -22,6 +22,7 @@ namespace outrider::net {
 namespace {
 
 constexpr std::size_t kMaxExtraBytes = 4 * 1024 * 1024;
+constexpr std::uint64_t kReadAgainNs = 86'400'000'000'000;
 constexpr std::string_view kBegin = "-----BEGIN CERTIFICATE-----";
 constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
 
@@ -75,8 +76,22 @@ constexpr std::string_view kEnd = "-----END CERTIFICATE-----";
 
 }  // namespace
 
+bool TrustedBundle::use_in(void* ssl_ctx) {
+  const std::uint64_t now = uv_hrtime();
+  if (!store_ || now - read_at_ns_ >= kReadAgainNs) {
+    auto read = crypto::TrustedStore::load(path_);
+    if (read) {
+      store_ = std::move(*read);
+      read_at_ns_ = now;
+    }
+  }
+  if (!store_) return false;  // what was read before stays good while it cannot be read anew
+  store_->use_in(ssl_ctx);
+  return true;
+}
+
 Result<CaBundle> make_ca_bundle(const std::string& extra_file) {
-  if (extra_file.empty()) return CaBundle{};
+  if (extra_file.empty()) return CaBundle{.path = system_bundle_path(), .memory = {}};
   const auto extra = read_file(extra_file);
   if (!extra) {
     return fail(errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument,

@@ -45,8 +45,11 @@ struct CurlMulti::Socket {
   std::string ends;     // key in connections_, once known
 };
 
-CurlMulti::CurlMulti(Loop& loop, Finished finished)
-    : loop_(loop), finished_(std::move(finished)), multi_(curl_multi_init()) {
+CurlMulti::CurlMulti(Loop& loop, Finished finished, std::size_t& all_connections)
+    : loop_(loop),
+      finished_(std::move(finished)),
+      all_connections_(all_connections),
+      multi_(curl_multi_init()) {
   OUTRIDER_ASSERT(multi_ != nullptr);
   auto timer = std::make_unique<Timer>();
   timer->multi = this;
@@ -70,11 +73,13 @@ CurlMulti::~CurlMulti() {
 void CurlMulti::add(CURL* easy) {
   const CURLMcode code = curl_multi_add_handle(multi_.get(), easy);
   OUTRIDER_ASSERT(code == CURLM_OK);
+  ++running_;
 }
 
 void CurlMulti::remove(CURL* easy) {
   const CURLMcode code = curl_multi_remove_handle(multi_.get(), easy);
-  OUTRIDER_ASSERT(code == CURLM_OK);
+  OUTRIDER_ASSERT(code == CURLM_OK && running_ > 0);
+  --running_;
 }
 
 void CurlMulti::limit_connections(std::size_t limit) {
@@ -99,7 +104,7 @@ void CurlMulti::opened(curl_socket_t fd) {
 int CurlMulti::close_socket(void* multi, curl_socket_t fd) noexcept {
   auto& self = *static_cast<CurlMulti*>(multi);
   Socket& it = self.socket(fd);
-  if (!it.ends.empty()) self.connections_.erase(it.ends);
+  if (!it.ends.empty()) self.all_connections_ -= self.connections_.erase(it.ends);
   it = Socket{};
   return ::close(fd);
 }
@@ -109,6 +114,7 @@ void CurlMulti::name_connection(curl_socket_t fd, std::string ends) {
   OUTRIDER_ASSERT(it.ends.empty());
   const bool is_new = connections_.emplace(ends, fd).second;
   OUTRIDER_ASSERT(is_new);
+  ++all_connections_;
   it.ends = std::move(ends);
 }
 

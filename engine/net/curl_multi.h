@@ -29,7 +29,8 @@ class CurlMulti {
   // but not destroy this.
   using Finished = std::function<void(CURL* easy, CURLcode result)>;
 
-  CurlMulti(Loop& loop, Finished finished);
+  // `all_connections`: counts those of all multis that are given the same; outlives this.
+  CurlMulti(Loop& loop, Finished finished, std::size_t& all_connections);
   ~CurlMulti();
   CurlMulti(const CurlMulti&) = delete;
   CurlMulti& operator=(const CurlMulti&) = delete;
@@ -37,6 +38,7 @@ class CurlMulti {
   // Not from inside a callback of libcurl.
   void add(CURL* easy);
   void remove(CURL* easy);
+  [[nodiscard]] std::size_t running() const noexcept { return running_; }  // transfers
 
   // Connections, idle or not. Where there are more when a transfer ends, libcurl closes the one
   // that has been idle longest.
@@ -65,6 +67,8 @@ class CurlMulti {
   Finished finished_;
   std::vector<Socket> sockets_;  // by descriptor
   std::unordered_map<std::string, curl_socket_t> connections_;
+  std::size_t& all_connections_;
+  std::size_t running_ = 0;
   std::size_t connection_limit_ = 0;
   UvOwned<Timer> timer_;
   std::unique_ptr<CURLM, CurlMultiClose> multi_;

@@ -59,11 +59,14 @@ class CurlSender final : public HttpSender {
              std::uint32_t max_connections)
       : loop_(loop),
         resolver_(resolver),
-        trusted_(std::move(trusted)),
+        bundle_(std::move(trusted)),
+        trusted_(bundle_.path),
         settings_(std::move(settings)),
-        shards_(loop, max_connections, [this](CURL* easy, CURLcode result) {
-          transferred(CurlTransfer::of(easy), result);
-        }) {}
+        shards_(
+            loop, max_connections, core::Duration(settings_.idle_connection_max_s * 1000),
+            [this](CURL* easy, CURLcode result) { transferred(CurlTransfer::of(easy), result); }) {
+    settings_.trusted = &trusted_;
+  }
 
   ~CurlSender() override {
     const SigpipeBlock no_sigpipe;  // closing TLS connections writes to them
@@ -165,7 +168,7 @@ class CurlSender final : public HttpSender {
     }
     if (!by_name) allowed.clear();
     exchange.transfer = take_transfer();
-    CurlMulti& multi = shards_.of(exchange.request.target.host);
+    CurlMulti& multi = shards_.of(exchange.request.target.host, exchange.request.identity);
     exchange.transfer->start(multi, id, std::move(exchange.request), allowed);
   }
 
@@ -192,7 +195,7 @@ class CurlSender final : public HttpSender {
 
   void tunnel(std::uint64_t id, Exchange& exchange, const core::Address& proxy) {
     exchange.transfer = take_transfer();
-    CurlMulti& multi = shards_.of(exchange.request.target.host);
+    CurlMulti& multi = shards_.of(exchange.request.target.host, exchange.request.identity);
     exchange.transfer->start(multi, id, std::move(exchange.request), exchange.vetted, proxy);
   }
 
@@ -269,7 +272,8 @@ class CurlSender final : public HttpSender {
 
   Loop& loop_;
   Resolver& resolver_;
-  CaBundle trusted_;
+  CaBundle bundle_;
+  TrustedBundle trusted_;
   OwnAddresses own_addresses_;
   TransferSettings settings_;
   CurlShards shards_;
@@ -296,7 +300,7 @@ Result<std::unique_ptr<HttpSender>> make_curl_sender(Loop& loop, Resolver& resol
       .rules = std::move(rules),
       .proxy = std::move(options.proxy),
       .user_agent = std::move(options.user_agent),
-      .ca_file = trusted->path,
+      .trusted = nullptr,
       .connect_timeout = options.connect_timeout,
       .idle_connection_max_s = seconds_at_least_one(options.idle_connection_max),
       .connection_lifetime_max_s = seconds_at_least_one(options.connection_lifetime_max),

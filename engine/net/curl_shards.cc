@@ -1,7 +1,7 @@
 // The limit on connections is one for all shards, but libcurl only knows one for each. So a shard
 // may keep as many as there are, until all of them together have too many; then the shard that is
-// used next gives up one. Each may keep one in any case, so the limit is exceeded by kShards at
-// most.
+// used next gives up one. Each may keep one in any case, so the limit is exceeded by kShards and 64
+// identities at most.
 #include "net/curl_shards.h"
 
 #include <algorithm>
@@ -22,22 +22,24 @@ constexpr std::size_t kShards = 16;
 
 }  // namespace
 
-CurlShards::CurlShards(Loop& loop, std::uint32_t max_connections,
+CurlShards::CurlShards(Loop& loop, std::uint32_t max_connections, core::Duration identity_idle_max,
                        const CurlMulti::Finished& finished)
-    : max_connections_(max_connections) {
+    : identities_(loop, identity_idle_max, max_connections, connections_, finished),
+      max_connections_(max_connections) {
   for (std::size_t i = 0; i < kShards; ++i) {
-    shards_.push_back(std::make_unique<CurlMulti>(loop, finished));
+    shards_.push_back(std::make_unique<CurlMulti>(loop, finished, connections_));
   }
 }
 
-CurlMulti& CurlShards::of(std::string_view host) {
-  CurlMulti& shard = *shards_[hash_of(host) % kShards];
-  std::size_t all = 0;
-  for (const auto& each : shards_) all += each->connections();
-  const std::size_t own = shard.connections();
-  shard.limit_connections(all < max_connections_ ? max_connections_
-                                                 : std::max<std::size_t>(1, own - (own > 1)));
-  return shard;
+CurlMulti& CurlShards::of(std::string_view host,
+                          const std::shared_ptr<const TlsIdentity>& identity) {
+  CurlMulti& multi =
+      identity != nullptr ? identities_.of(identity) : *shards_[hash_of(host) % kShards];
+  const std::size_t own = multi.connections();
+  multi.limit_connections(connections_ < max_connections_
+                              ? max_connections_
+                              : std::max<std::size_t>(1, own - (own > 1)));
+  return multi;
 }
 
 }  // namespace outrider::net

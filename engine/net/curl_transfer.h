@@ -15,6 +15,7 @@
 
 #include "core/target.h"
 #include "core/time.h"
+#include "net/ca_bundle.h"
 #include "net/curl_handle.h"
 #include "net/curl_multi.h"
 #include "net/egress_proxy.h"
@@ -28,7 +29,7 @@ struct TransferSettings {
   core::AddressRules rules;
   std::optional<EgressProxy> proxy;  // all requests leave through it
   std::string user_agent;
-  std::string ca_file;  // path of the one bundle of trusted certificates; empty: libcurl's default
+  TrustedBundle* trusted = nullptr;  // for those that bring no authorities of their own
   core::Duration connect_timeout{3000};
   long idle_connection_max_s = 60;
   long connection_lifetime_max_s = 600;
@@ -40,8 +41,8 @@ class CurlTransfer {
   CurlTransfer(const CurlTransfer&) = delete;
   CurlTransfer& operator=(const CurlTransfer&) = delete;
 
-  // Starts a request on `multi`. `addresses`: where a new connection may go, vetted; empty where
-  // the host is an address itself. Requires: not running.
+  // Starts a request on `multi`, which is its identity's. `addresses`: where a new connection may
+  // go, vetted; empty where the host is an address itself. Requires: not running.
   void start(CurlMulti& multi, std::uint64_t exchange, HttpRequest request,
              const std::vector<core::Address>& addresses,
              const std::optional<core::Address>& proxy = {});
@@ -67,10 +68,12 @@ class CurlTransfer {
   static int on_resolve(void* resolver, void* nothing, void* self) noexcept;
   static int on_before_request(void* self, char* peer_ip, char* local_ip, int peer_port,
                                int local_port) noexcept;
+  static CURLcode on_tls_context(CURL* easy, void* ssl_ctx, void* self) noexcept;
   static std::size_t on_header(char* data, std::size_t one, std::size_t size, void* self) noexcept;
   static std::size_t on_body(char* data, std::size_t one, std::size_t size, void* self) noexcept;
 
   void set_constant_options();
+  void set_identity();
   void set_headers();
   void set_addresses(const std::vector<core::Address>& addresses);
   void set_proxy_options();
@@ -98,6 +101,7 @@ class CurlTransfer {
   HttpRequest request_;
   std::vector<std::string> header_lines_;
   std::vector<curl_slist> header_list_;
+  bool has_identity_ = false;  // the handle refers to the texts of request_.identity
   std::string pin_;
   curl_slist pin_list_{};
   // Through a proxy: its address, and where its tunnel leads.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,10 @@ struct HttpRequest {
   std::vector<HeaderField> headers;  // complete but for Host, Content-Length and User-Agent
   std::string body;                  // POSTed as it is
   core::Duration timeout{3000};      // for the whole exchange, DNS and connect included
+  // What is presented and trusted over TLS; null: what holds for all. Shared by the endpoint and
+  // its requests in flight, because either may end first. Requests travel on one connection only
+  // where this is the same object; once the last holder lets go of it, its connections are closed.
+  std::shared_ptr<const TlsIdentity> identity;
 };
 
 struct HttpOutcome {

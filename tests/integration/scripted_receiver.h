@@ -48,6 +48,8 @@ class ReceiverConnection {
 
   [[nodiscard]] int number() const { return number_; }  // 1 is the first the receiver accepted
   [[nodiscard]] int fd() const { return fd_; }
+  // Of the certificate the client gave, once a request was read; empty: none.
+  [[nodiscard]] std::string client_sha256() const { return tls_ ? tls_->client_sha256() : ""; }
   // The next complete request, noted in the ledger; nothing when the peer has closed.
   [[nodiscard]] std::optional<ReceivedRequest> read_request();
   // Reads up to the end of the head only.

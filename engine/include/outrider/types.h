@@ -86,6 +86,29 @@ struct Secret {
   friend bool operator==(const Secret&, const Secret&) = default;
 };
 
+enum class TlsVersion : std::uint8_t { k12 = 12, k13 = 13 };
+
+// How an endpoint is met over TLS, beyond what holds for all. Texts are PEM.
+struct TlsIdentity {
+  std::string ca;  // authorities that are trusted for this endpoint, and no others: neither
+                   // the system's nor those of the engine's ca_file; empty: these
+  std::string certificate;  // client certificate, its chain after it; empty: none
+  std::string key;          // its private key, not encrypted; never shown
+  TlsVersion at_least = TlsVersion::k12;
+  friend bool operator==(const TlsIdentity&, const TlsIdentity&) = default;
+};
+
+// What a certificate says of itself; see certificate.h.
+struct CertificateSummary {
+  std::string subject;  // as RFC 4514 writes names: "CN=acme client,O=Acme"; the words of whoever
+                        // made the certificate: not for a terminal as they are
+  std::string issuer;
+  std::int64_t valid_from = 0;
+  std::int64_t valid_through = 0;  // the last second that counts
+  std::string sha256;              // of its DER bytes, 64 lowercase hex digits
+  friend bool operator==(const CertificateSummary&, const CertificateSummary&) = default;
+};
+
 // What an operator says when adding an endpoint.
 struct EndpointSpec {
   std::string account;
@@ -98,6 +121,7 @@ struct EndpointSpec {
   std::string description;
   double rate_per_second = 0;        // 0: unlimited
   std::uint32_t max_in_flight = 32;  // 1-1024
+  TlsIdentity tls;
 };
 
 struct EndpointView {
@@ -117,6 +141,7 @@ struct EndpointView {
   std::uint32_t consecutive_failures = 0;
   std::uint32_t recent_failures = 0;  // failures remembered for the sliding window
   std::uint32_t live_secrets = 0;     // the texts are never shown
+  TlsIdentity tls;                    // without its key
 };
 
 struct AttemptView {
