@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "crypto/client_identity.h"
 #include "crypto/mac.h"
 #include "crypto/public_id.h"
 #include "database_views.h"
@@ -108,12 +109,17 @@ Result<Database::Added> Database::add_endpoint(const EndpointSpec& spec) {
   auto provider = impl_->provider(spec.provider);
   if (!provider) return pass(provider);
   if (auto ok = check_endpoint(spec, **provider); !ok) return pass(ok);
+  const std::int64_t now = now_ms();
+  auto tls = crypto::checked_identity(spec.tls, now / 1000);
+  if (!tls) return pass(tls);
   auto secret = choose_secret(**provider, spec.secret);
   if (!secret) return pass(secret);
 
   storage::AddEndpoint add{
-      .spec = spec, .max_per_account = (*provider)->endpoints_per_account, .now = now_ms()};
+      .spec = spec, .max_per_account = (*provider)->endpoints_per_account, .now = now};
   add.spec.secret = secret->text;
+  add.spec.tls = *tls;
+  crypto::wipe(tls->key);
   auto changed = impl_->change<storage::Changed>(std::move(add));
   if (!changed) return pass(changed);
   auto view = endpoint(impl_->intake_.ids().text(IdKind::kEndpoint, changed->id));

@@ -226,6 +226,7 @@ Result<net::HttpRequest> Dispatcher::build(const Endpoint& endpoint,
   request.target = *endpoint.target;
   request.body = std::move(job.body);
   request.timeout = provider.timeout;
+  request.identity = endpoint.identity;
   request.headers = std::move(*headers);
   const bool has_id =
       std::any_of(request.headers.begin(), request.headers.end(), [](const HeaderField& header) {

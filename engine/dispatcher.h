@@ -33,6 +33,7 @@
 #include "core/target.h"
 #include "core/time.h"
 #include "crypto/public_id.h"
+#include "dispatcher_identities.h"
 #include "intake.h"
 #include "log.h"
 #include "net/http_sender.h"
@@ -91,6 +92,7 @@ class Dispatcher {
     const core::Provider* provider =
         nullptr;  // null: its definition is not loaded; it is not served
     Result<core::Target> target = fail(ErrorCode::kInternal, "not parsed");
+    std::shared_ptr<const TlsIdentity> identity;  // shared with requests in flight
     Breaker breaker;
     bool sends = false;  // active, and served
     bool switching_off =
@@ -153,6 +155,7 @@ class Dispatcher {
   // Ordered maps: what follows from walking them must not depend on addresses.
   std::map<storage::EndpointRow, Endpoint> endpoints_;
   std::map<AccountKey, Breaker> accounts_;
+  HeldIdentities identities_;
   core::Timers::Id wake_timer_ = 0;
   core::Timers::Id maintain_timer_ = 0;
   std::optional<core::Instant> wake_at_;

@@ -37,6 +37,7 @@ void Dispatcher::forget_endpoint(storage::EndpointRow row) {
   if (found == endpoints_.end()) return;
   found->second.removed = true;
   found->second.sends = false;
+  found->second.identity.reset();  // and with it its connections
 }
 
 std::vector<storage::EndpointRow> Dispatcher::in_scope(storage::EndpointRow row,
@@ -63,6 +64,7 @@ void Dispatcher::put_endpoint(storage::EndpointRecord record) {
   }
   endpoint.record = std::move(record);
   endpoint.provider = parts_.providers.find(endpoint.record.spec.provider);
+  endpoint.identity = identities_.hold(endpoint.record.spec.tls);
   endpoint.target = core::parse_target(endpoint.record.spec.url, options_.urls);
   scheduler_.set_lane(row, {.max_in_flight = endpoint.record.spec.max_in_flight,
                             .rate_per_second = endpoint.record.spec.rate_per_second});

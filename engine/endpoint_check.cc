@@ -67,8 +67,11 @@ Result<void> check_endpoint(const EndpointSpec& spec, const core::Provider& prov
   if (spec.description.size() > kMaxDescriptionBytes) {
     return fail(ErrorCode::kInvalidArgument, "longer than 1024 bytes", "description");
   }
-  if (auto target = core::parse_target(spec.url, {.allow_http = true, .ports = {0}}); !target) {
-    return tl::unexpected(std::move(target.error()));
+  const auto target = core::parse_target(spec.url, {.allow_http = true, .ports = {0}});
+  if (!target) return tl::unexpected(target.error());
+  if (!target->tls && spec.tls != TlsIdentity{}) {
+    return fail(ErrorCode::kInvalidArgument, "TLS settings for a URL without TLS", "tls",
+                "give an https:// URL, or leave them out");
   }
   if (spec.types.size() > kMaxTypes) {
     return fail(ErrorCode::kInvalidArgument, "more than 100 event types", "types");

@@ -6,6 +6,7 @@
 #include "command.h"
 #include "endpoint.h"
 #include "endpoint_text.h"
+#include "endpoint_tls.h"
 #include "options.h"
 #include "outcome.h"
 #include "time_text.h"
@@ -25,6 +26,7 @@ class Add final : public Command {
     list_option(app, "--header", headers_, "A header for each request (repeatable)")
         ->type_name("'Name: value'");
     app.add_option("--description", spec_.description, "For people");
+    tls_.add_to(app);
     rate_option(app, "--rate", spec_.rate_per_second, "Requests a second, at most (0: unlimited)");
     number_option<std::uint32_t>(app, "--max-in-flight", spec_.max_in_flight, 1, 1024,
                                  "Requests at once, at most (default 32)");
@@ -33,7 +35,10 @@ class Add final : public Command {
         "  outrider endpoint add --account acme --provider NAME --url https://acme.example/hooks\n"
         "  outrider endpoint add --account acme --provider NAME --url https://acme.example/hooks "
         "\\\n"
-        "      --secret-file acme.secret --type loan.paid --header 'X-Tenant: 7' --rate 5\n");
+        "      --secret-file acme.secret --type loan.paid --header 'X-Tenant: 7' --rate 5\n"
+        "  outrider endpoint add --account acme --provider NAME --url https://acme.example/hooks "
+        "\\\n"
+        "      --tls-cert client.pem --tls-key client.key --tls-ca acme-ca.pem --tls-min 1.3\n");
   }
 
   Result<int> run(const Globals& globals) override {
@@ -43,10 +48,13 @@ class Add final : public Command {
     auto secret = secret_.read();
     if (!secret) return tl::unexpected(secret.error());
     spec_.secret = std::move(*secret);
+    auto tls = tls_.read();
+    if (!tls) return tl::unexpected(tls.error());
+    spec_.tls = std::move(*tls);
     auto database = open_database(globals, IfMissing::kCreate);
     if (!database) return tl::unexpected(database.error());
     const auto added = (*database)->add_endpoint(spec_);
-    if (!added) return tl::unexpected(added.error());
+    if (!added) return tl::unexpected(tls_.told(added.error()));
     return done_with(globals.json ? as_json(*added) : in_words(*added));
   }
 
@@ -69,6 +77,7 @@ class Add final : public Command {
   EndpointSpec spec_;
   std::vector<std::string> headers_;
   SecretSource secret_;
+  TlsSource tls_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "endpoint_text.h"
 
+#include "endpoint_tls.h"
 #include "table.h"
 #include "time_text.h"
 
@@ -47,6 +48,7 @@ std::string endpoint_text(const EndpointView& endpoint, std::int64_t now_ms) {
   fields.add("In flight, most", std::to_string(endpoint.max_in_flight));
   fields.add("Failures", std::to_string(endpoint.consecutive_failures) + " in a row, " +
                              std::to_string(endpoint.recent_failures) + " remembered");
+  add_fields(fields, endpoint.tls, now_ms);
   fields.add("Live secrets", std::to_string(endpoint.live_secrets));
   fields.add("Added", when(endpoint.created_at, now_ms));
   return fields.text();

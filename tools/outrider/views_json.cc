@@ -1,5 +1,7 @@
 #include "views_json.h"
 
+#include "endpoint_tls.h"
+
 namespace outrider::cli {
 namespace {
 
@@ -53,6 +55,8 @@ void write_json(JsonOutput& json, const EndpointView& endpoint) {
       .member("types", endpoint.types)
       .key("headers");
   write_json(json, endpoint.headers);
+  json.key("tls");
+  write_json(json, endpoint.tls);
   json.member("description", endpoint.description)
       .member("rate_per_second", endpoint.rate_per_second)
       .member("max_in_flight", endpoint.max_in_flight)
