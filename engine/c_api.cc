@@ -26,6 +26,7 @@ constexpr int code_of(ErrorCode code) { return static_cast<int>(code) + 1; }
 static_assert(code_of(ErrorCode::kInvalidArgument) == OUTRIDER_INVALID_ARGUMENT);
 static_assert(code_of(ErrorCode::kLocked) == OUTRIDER_LOCKED);
 static_assert(code_of(ErrorCode::kInternal) == OUTRIDER_INTERNAL);
+static_assert(code_of(ErrorCode::kKey) == OUTRIDER_KEY);
 
 int answer(const Error& from, outrider_error* to) noexcept {
   const int code = code_of(from.code);

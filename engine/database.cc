@@ -12,6 +12,7 @@
 #include "endpoint_check.h"
 #include "intake.h"
 #include "net/wall_clock.h"
+#include "storage/event_fields.h"
 #include "storage/sqlite/sqlite_outbox.h"
 #include "wake.h"
 
@@ -86,7 +87,10 @@ Result<std::unique_ptr<Database>> Database::open(DatabaseOptions options, Provid
   auto outbox = storage::open_sqlite_outbox({.path = options.path,
                                              .create = options.create,
                                              .engine = false,
-                                             .busy_timeout_ms = options.busy_timeout_ms});
+                                             .busy_timeout_ms = options.busy_timeout_ms,
+                                             .key_file = options.key_file,
+                                             .seal = options.seal,
+                                             .key_created = options.key_created});
   if (!outbox) return pass(outbox);
   auto id_key = (*outbox)->id_key();
   if (!id_key) return pass(id_key);
@@ -272,6 +276,45 @@ Result<std::uint32_t> Database::cancel(const std::string& id, const std::string&
                                 .delivery = object->delivery,
                                 .reason = reason.empty() ? "cancelled by an operator" : reason,
                                 .now = now_ms()});
+  if (!changed) return pass(changed);
+  return changed->count;
+}
+
+Result<KeyView> Database::keys() {
+  auto status = impl_->outbox_->key_status();
+  if (!status) return pass(status);
+  return KeyView{.sealed = status->sealed,
+                 .key_file = std::move(status->key_file),
+                 .problem = std::move(status->problem),
+                 .generation = status->generation,
+                 .rotating = status->rotating,
+                 .keys = status->keys,
+                 .keys_behind = status->keys_behind,
+                 .accounts = status->accounts};
+}
+
+Result<std::uint64_t> Database::rotate_keys(
+    const std::function<void(std::uint64_t done, std::uint64_t all)>& progress) {
+  std::uint64_t done = 0;
+  for (;;) {
+    auto step = impl_->change<storage::Changed>(
+        storage::RotateKeys{.now = now_ms(), .actor = impl_->options_.actor});
+    if (!step) return pass(step);
+    if (step->count == 0) return done;
+    done += step->count;
+    if (!progress) continue;
+    auto status = impl_->outbox_->key_status();
+    if (!status) return pass(status);
+    progress(done, done + status->keys_behind);
+  }
+}
+
+Result<std::uint32_t> Database::forget(const std::string& account) {
+  if (auto fault = storage::field_fault(account)) {
+    return fail(ErrorCode::kInvalidArgument, "account " + *fault, "account");
+  }
+  auto changed = impl_->change<storage::Changed>(
+      storage::ForgetAccount{.account = account, .now = now_ms(), .actor = impl_->options_.actor});
   if (!changed) return pass(changed);
   return changed->count;
 }

@@ -44,7 +44,12 @@ EndpointView DatabaseViews::endpoint(const storage::EndpointRecord& record) cons
           .state_changed_at = record.state_changed_at,
           .consecutive_failures = record.health.consecutive,
           .recent_failures = static_cast<std::uint32_t>(record.health.failures.size()),
-          .live_secrets = static_cast<std::uint32_t>(record.secrets.size())};
+          .live_secrets = static_cast<std::uint32_t>(record.secrets.size()),
+          .tls = {.ca = record.spec.tls.ca,
+                  .certificate = record.spec.tls.certificate,
+                  .key = {},
+                  .at_least = record.spec.tls.at_least},
+          .unreadable = record.unreadable};
 }
 
 EventView DatabaseViews::event_view(const storage::EventRecord& record) const {
@@ -53,11 +58,12 @@ EventView DatabaseViews::event_view(const storage::EventRecord& record) const {
           .provider = record.provider,
           .type = record.type,
           .created_at = record.created_at,
-          .idempotency_key = record.idempotency_key,
+          .has_idempotency_key = record.has_idempotency_key,
           .ordering_key = record.ordering_key,
           .expires_at = record.expires_at,
           .payload = {},
           .payload_purged = record.purged,
+          .unreadable = record.unreadable,
           .deliveries = {}};
 }
 
@@ -83,7 +89,8 @@ Result<DeliveryView> DatabaseViews::delivery_view(const storage::DeliveryRecord&
                         .status = attempt.status,
                         .peer = std::move(attempt.peer),
                         .detail = std::move(attempt.detail),
-                        .response = shown(attempt.response, provider, reveal)});
+                        .response = shown(attempt.response, provider, reveal),
+                        .unreadable = std::move(attempt.unreadable)});
   }
   return view;
 }
@@ -103,8 +110,14 @@ Result<std::vector<EventView>> DatabaseViews::events(const EventFilter& filter) 
                             .type = filter.type,
                             .state = filter.state,
                             .endpoint = {},
+                            .idempotency_key = filter.idempotency_key,
                             .before = {},
                             .limit = filter.limit};
+  if (!filter.idempotency_key.empty() && (filter.account.empty() || filter.provider.empty())) {
+    return fail(ErrorCode::kInvalidArgument,
+                "an idempotency key belongs to an account and provider", "idempotency_key",
+                "name both");
+  }
   if (!filter.endpoint.empty()) {
     query.endpoint = ids_.row(IdKind::kEndpoint, filter.endpoint);
     if (!query.endpoint) {
@@ -156,7 +169,7 @@ Result<EventView> DatabaseViews::event(const std::string& id, bool reveal) {
   }
   EventView view = event_view(**record);
   const core::Provider* provider = providers_.find((*record)->provider);
-  if (!view.payload_purged) {
+  if (!view.payload_purged && view.unreadable.empty()) {
     view.payload = reveal ? (*record)->body : shown((*record)->body, provider, false);
   }
   auto deliveries = outbox_.deliveries(*object->event);

@@ -175,6 +175,10 @@ void Dispatcher::launch(const core::Claim& claim, storage::DeliveryJob job) {
     load_endpoint(claim.endpoint);
     return;
   }
+  if (!job.unreadable.empty()) {
+    unreadable(claim, job);
+    return;
+  }
   const std::int64_t now = core::to_ms(parts_.clock.wall());
   const bool spared = job.expiry_spares_first && claim.item.attempt == 1;
   if (job.expires_at && *job.expires_at <= now && !spared) {
@@ -194,6 +198,21 @@ void Dispatcher::launch(const core::Claim& claim, storage::DeliveryJob job) {
   parts_.sender.send(std::move(*request), [this, flight](net::HttpOutcome outcome) {
     finished(flight, std::move(outcome));
   });
+}
+
+// A row that nobody can open any more must not stand in the way of the rest; one that can be opened
+// once the key file is back waits for that.
+void Dispatcher::unreadable(const core::Claim& claim, const storage::DeliveryJob& job) {
+  const std::string id = parts_.intake.ids().text(crypto::IdKind::kDelivery, job.delivery);
+  parts_.log.line(parts_.clock.wall(), "payload_unreadable",
+                  {{LogField::kDelivery, id}, {LogField::kReason, job.unreadable}});
+  if (!job.unreadable_for_now) {
+    end_without_attempt(claim, core::DeliveryStep::kCancel,
+                        "the payload cannot be read: " + job.unreadable);
+    return;
+  }
+  release(claim, core::SlotResult::kNeutral);
+  read_again({claim});
 }
 
 Result<net::HttpRequest> Dispatcher::build(const Endpoint& endpoint,

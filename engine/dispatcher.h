@@ -125,6 +125,7 @@ class Dispatcher {
   void request_refills();
   void request_jobs();
   void read_again(const std::vector<core::Claim>& claims);
+  void unreadable(const core::Claim& claim, const storage::DeliveryJob& job);
   void launch(const core::Claim& claim, storage::DeliveryJob job);
   // Takes the body out of the job: it travels with the request.
   Result<net::HttpRequest> build(const Endpoint& endpoint, storage::DeliveryJob& job) const;

@@ -78,7 +78,13 @@ void Dispatcher::put_endpoint(storage::EndpointRecord record) {
   } else if (endpoint.provider->deactivate.scope == core::DeactivationScope::kAccount) {
     load_account({endpoint.record.spec.provider, endpoint.record.spec.account});
   }
-  set_sending(endpoint, active && endpoint.provider != nullptr);
+  const bool readable = endpoint.record.unreadable.empty();
+  if (!readable) {
+    const std::string id = parts_.intake.ids().text(crypto::IdKind::kEndpoint, row);
+    parts_.log.line(parts_.clock.wall(), "endpoint_not_served",
+                    {{LogField::kEndpoint, id}, {LogField::kReason, endpoint.record.unreadable}});
+  }
+  set_sending(endpoint, active && endpoint.provider != nullptr && readable);
 }
 
 void Dispatcher::load_account(const AccountKey& key) {

@@ -85,6 +85,12 @@ class SignalsBlocked {
   sigset_t before_{};
 };
 
+void log_new_key_file(const Log& log, const std::string& path) {
+  const std::string_view advice = "back it up: without it nothing that is sealed can be read";
+  log.line(net::wall_now(), "key_file_created",
+           {{LogField::kFile, path}, {LogField::kDetail, advice}});
+}
+
 }  // namespace
 
 class Engine::Impl {
@@ -347,7 +353,12 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options) {
   auto outbox = storage::open_sqlite_outbox({.path = options.database,
                                              .create = true,
                                              .engine = true,
-                                             .busy_timeout_ms = options.busy_timeout_ms});
+                                             .busy_timeout_ms = options.busy_timeout_ms,
+                                             .key_file = options.key_file,
+                                             .seal = options.seal,
+                                             .key_created = [&options](const std::string& path) {
+                                               log_new_key_file(Log(options.log), path);
+                                             }});
   if (!outbox) return tl::unexpected(std::move(outbox.error()));
   auto id_key = (*outbox)->id_key();
   if (!id_key) return tl::unexpected(std::move(id_key.error()));

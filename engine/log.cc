@@ -8,9 +8,9 @@
 namespace outrider {
 namespace {
 
-constexpr std::array<std::string_view, 15> kFieldNames{
-    "endpoint", "event_id",    "delivery", "provider", "attempt", "status", "error",  "detail",
-    "reason",   "duration_ms", "next_at",  "count",    "pid",     "net",    "version"};
+constexpr std::array<std::string_view, 16> kFieldNames{
+    "endpoint", "event_id",    "delivery", "provider", "attempt", "status", "error",   "detail",
+    "reason",   "duration_ms", "next_at",  "count",    "pid",     "net",    "version", "file"};
 
 }  // namespace
 

@@ -30,6 +30,7 @@ enum class LogField : std::uint8_t {
   kPid,
   kNet,  // an allowed CIDR
   kVersion,
+  kFile,  // a path of ours: the key file
 };
 
 struct LogValue {

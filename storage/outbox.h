@@ -95,7 +95,8 @@ struct AttemptRecord {
   int status = 0;
   std::string peer;
   std::string detail;
-  std::string response;  // at most 16 KiB
+  std::string response;    // at most 16 KiB
+  std::string unreadable;  // of a read; not empty: why the response cannot be opened
 };
 
 // A breaker's state after this attempt. `epoch` must be the one it was loaded with: activation
@@ -146,10 +147,12 @@ struct Finished {
   bool stale_health = false;  // the epoch did not match
 };
 
+// `actor`, here and below: who does it, for the audit trail.
 struct AddEndpoint {
   EndpointSpec spec;
   std::optional<std::uint32_t> max_per_account;  // of the provider: one more is kRefused
   std::int64_t now = 0;
+  std::string actor;
 };
 // A change to the state it has already is nothing (count 0). Pausing a deactivated endpoint is
 // kConflict, a removed or unknown one kNotFound. Removal cancels what is pending and erases
@@ -162,12 +165,14 @@ struct ChangeEndpoint {
       core::DeactivationScope::kEndpoint;  // whose health activation clears
   std::string reason;
   std::int64_t now = 0;
+  std::string actor;
 };
 struct RotateSecret {
   EndpointRow endpoint = 0;
   std::string secret;
   std::int64_t overlap_ms = 0;  // old ones end at now + overlap; at most 10 live, else kRefused
   std::int64_t now = 0;
+  std::string actor;
 };
 // Operators: make due now (retry) or end (cancel) the event's deliveries, or one delivery (exactly
 // one of the two is set). Retry reaches what ended badly or waits for a later attempt (and what was
@@ -179,12 +184,14 @@ struct RetryDeliveries {
   std::optional<DeliveryRow> delivery;
   bool failed_only = true;
   std::int64_t now = 0;
+  std::string actor;
 };
 struct CancelDeliveries {
   std::optional<EventRow> event;
   std::optional<DeliveryRow> delivery;
   std::string reason;
   std::int64_t now = 0;
+  std::string actor;
 };
 // One bounded step of housekeeping: finishes cancellations that a deactivation or removal began,
 // erases ended secrets, purges the payloads of events that finished (every delivery ended, or there
@@ -197,14 +204,39 @@ struct Maintain {
   std::int64_t now = 0;
 };
 
+// A payload was shown unmasked.
+struct RecordReveal {
+  EventRow event = 0;
+  std::int64_t now = 0;
+  std::string actor;
+};
+// Destroys an account's keys: what was sealed for it becomes unreadable, here and in every copy of
+// the database. Its endpoints are removed, what is pending is cancelled, what waits in
+// outrider_outbox for it is erased; the record of its attempts stays. Doing it again finishes what
+// a crash interrupted. Errors: kRefused (the database is kept plain), kKey, kIo (the key file
+// cannot be replaced).
+struct ForgetAccount {
+  std::string account;
+  std::int64_t now = 0;
+  std::string actor;
+};
+// A step of a key rotation, to be repeated until it answers 0 keys changed: the first begins a new
+// generation of the key file, the last drops the older ones; those between wrap up to `limit` data
+// keys anew. Errors as above.
+struct RotateKeys {
+  std::uint32_t limit = 500;  // 1-100000
+  std::int64_t now = 0;
+  std::string actor;
+};
+
 struct Changed {
   std::int64_t id = 0;      // row id of what was added
   std::uint32_t count = 0;  // rows changed; for Maintain 0 means nothing is left to do
 };
 
-using Mutation =
-    std::variant<Enqueue, RejectInboxRow, AttemptFinished, DeliveryEnded, AddEndpoint,
-                 ChangeEndpoint, RotateSecret, RetryDeliveries, CancelDeliveries, Maintain>;
+using Mutation = std::variant<Enqueue, RejectInboxRow, AttemptFinished, DeliveryEnded, AddEndpoint,
+                              ChangeEndpoint, RotateSecret, RetryDeliveries, CancelDeliveries,
+                              Maintain, RecordReveal, ForgetAccount, RotateKeys>;
 using Applied = std::variant<Changed, Enqueued, Finished>;
 using Outcome = Result<Applied>;  // Enqueue -> Enqueued; AttemptFinished, DeliveryEnded ->
                                   // Finished; else Changed
@@ -223,6 +255,7 @@ struct EndpointRecord {
   std::vector<Secret> secrets;  // not expired at the time of reading, newest first
   core::Health health;          // of its own breaker
   std::uint64_t epoch = 0;
+  std::string unreadable;  // not empty: why its headers, secrets or TLS key cannot be opened
 };
 struct AccountHealth {
   core::Health health;
@@ -238,6 +271,8 @@ struct DeliveryJob {
   std::string provider;
   std::string type;
   std::string body;
+  std::string unreadable;        // not empty: why the body cannot be opened
+  bool unreadable_for_now = false;  // the key file is at fault, not the row
   std::optional<std::int64_t> expires_at;
   bool expiry_spares_first = false;
   bool is_test = false;
@@ -273,10 +308,12 @@ struct EventRecord {
   EventRow row = 0;
   std::string account, provider, type;
   std::int64_t created_at = 0;
-  std::optional<std::string> idempotency_key, ordering_key;
+  bool has_idempotency_key = false;
+  std::optional<std::string> ordering_key;
   std::optional<std::int64_t> expires_at;
   std::string body;
   bool purged = false;
+  std::string unreadable;  // not empty: why the body cannot be opened
 };
 struct DeliveryRecord {
   DeliveryRow row = 0;
@@ -293,6 +330,7 @@ struct EventQuery {
   std::string account, provider, type;
   std::optional<DeliveryState> state;
   std::optional<EndpointRow> endpoint;
+  std::string idempotency_key;  // not empty: of this account and provider
   std::optional<EventRow> before;
   std::uint32_t limit = 50;
 };
@@ -311,6 +349,17 @@ struct RejectedRecord {
   std::int64_t row = 0;
   std::string account, provider, type, reason;
   std::int64_t created_at = 0;
+};
+
+struct KeyStatus {
+  bool sealed = false;            // false: the database is kept plain
+  std::string key_file;           // its path
+  std::string problem;            // not empty: why the key file cannot be used
+  std::uint32_t generation = 0;   // current
+  bool rotating = false;          // a rotation was begun and not finished
+  std::uint64_t keys = 0;         // data keys
+  std::uint64_t keys_behind = 0;  // of them still wrapped with an older generation
+  std::uint64_t accounts = 0;
 };
 
 class Outbox {
@@ -348,6 +397,8 @@ class Outbox {
   [[nodiscard]] virtual Result<QueueCounts> queue(std::int64_t now) = 0;
   [[nodiscard]] virtual Result<std::vector<EndpointCounts>> queue_by_endpoint(std::int64_t now) = 0;
   [[nodiscard]] virtual Result<std::vector<RejectedRecord>> rejected(std::uint32_t limit) = 0;
+
+  [[nodiscard]] virtual Result<KeyStatus> key_status() = 0;
 
   // The database's own key for public ids (random, made at creation).
   [[nodiscard]] virtual Result<std::string> id_key() = 0;

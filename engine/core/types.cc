@@ -58,6 +58,7 @@ constexpr std::array kErrorCodes{
     Named<ErrorCode>{ErrorCode::kUnknownOutcome, "unknown_outcome"},
     Named<ErrorCode>{ErrorCode::kStopped, "stopped"},
     Named<ErrorCode>{ErrorCode::kInternal, "internal"},
+    Named<ErrorCode>{ErrorCode::kKey, "key"},
 };
 
 template <class E, std::size_t N>

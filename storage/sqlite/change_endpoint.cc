@@ -14,11 +14,15 @@ constexpr const char* kCountOfAccount =
     "SELECT count(*) FROM outrider_endpoint"
     " WHERE account = ? AND provider = ? AND removed_at IS NULL";
 constexpr const char* kInsertEndpoint =
-    "INSERT INTO outrider_endpoint (account, provider, url, types, headers, description,"
-    " rate_per_second, max_in_flight, created_at, state_changed_at)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)";
+    "INSERT INTO outrider_endpoint (account, provider, url, types, description, rate_per_second,"
+    " max_in_flight, created_at, state_changed_at, tls_min, tls_ca, tls_certificate)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11)";
+constexpr const char* kSetSealed =
+    "UPDATE outrider_endpoint SET headers = ?2, tls_key = ?3 WHERE id = ?1";
 constexpr const char* kInsertSecret =
-    "INSERT INTO outrider_secret (endpoint, secret, created_at) VALUES (?, ?, ?)";
+    "INSERT INTO outrider_secret (endpoint, secret, created_at) VALUES (?, x'', ?)";
+constexpr const char* kSetSecret = "UPDATE outrider_secret SET secret = ?2 WHERE id = ?1";
+constexpr const char* kAccountOf = "SELECT account FROM outrider_endpoint WHERE id = ?";
 constexpr const char* kState =
     "SELECT state FROM outrider_endpoint WHERE id = ? AND removed_at IS NULL";
 constexpr const char* kSetState =
@@ -32,7 +36,8 @@ constexpr const char* kClearAccountHealth =
     " SELECT provider, account, 1 FROM outrider_endpoint WHERE id = ?"
     " ON CONFLICT (provider, account)"
     " DO UPDATE SET consecutive = 0, failures = '[]', epoch = epoch + 1";
-constexpr const char* kSetRemoved = "UPDATE outrider_endpoint SET removed_at = ?2 WHERE id = ?1";
+constexpr const char* kSetRemoved =
+    "UPDATE outrider_endpoint SET removed_at = ?2, headers = NULL, tls_key = NULL WHERE id = ?1";
 constexpr const char* kEraseSecrets = "DELETE FROM outrider_secret WHERE endpoint = ?";
 constexpr const char* kLiveSecrets =
     "SELECT count(*) FROM outrider_secret"
@@ -97,6 +102,39 @@ Result<EndpointState> state_of(Transaction& tx, EndpointRow endpoint) {
               "see: outrider endpoint list");
 }
 
+std::optional<std::string_view> maybe(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
+// The row first: what is sealed is bound to its id.
+std::int64_t insert_secret(Transaction& tx, const std::string& account, EndpointRow endpoint,
+                           const std::string& secret, std::int64_t now) {
+  tx.db.run(kInsertSecret, endpoint, now);
+  const std::int64_t row = tx.db.last_row_id();
+  const std::string sealed =
+      tx.sealing.seal(tx.db, KeyUse::kStanding, secret_place(account, row), now, secret);
+  tx.db.run(kSetSecret, row, Bytes{sealed});
+  return row;
+}
+
+void seal_headers_and_key(Transaction& tx, EndpointRow row, const AddEndpoint& add) {
+  const EndpointSpec& spec = add.spec;
+  std::string headers, key;
+  std::optional<Bytes> stored_headers, stored_key;
+  if (!spec.headers.empty()) {
+    headers = tx.sealing.seal(tx.db, KeyUse::kStanding, headers_place(spec.account, row), add.now,
+                              encode_headers(tx.db, spec.headers));
+    stored_headers = Bytes{headers};
+  }
+  if (!spec.tls.key.empty()) {
+    key = tx.sealing.seal(tx.db, KeyUse::kStanding, tls_key_place(spec.account, row), add.now,
+                          spec.tls.key);
+    stored_key = Bytes{key};
+  }
+  if (stored_headers || stored_key) tx.db.run(kSetSealed, row, stored_headers, stored_key);
+}
+
 void activate(Transaction& tx, const ChangeEndpoint& change) {
   // What the deactivation cancelled stays cancelled; only then may new work be due.
   std::uint32_t budget = std::numeric_limits<std::uint32_t>::max();
@@ -107,25 +145,30 @@ void activate(Transaction& tx, const ChangeEndpoint& change) {
   }
 }
 
-void remove(Transaction& tx, const ChangeEndpoint& change) {
-  tx.db.run(kSetRemoved, change.endpoint, change.now);
-  tx.db.run(kEraseSecrets, change.endpoint);
-  cancel_all_pending(tx, change.endpoint);
-  std::uint32_t budget = kSweepAtOnce;
-  sweep(tx, change.endpoint, change.now, budget);
-  tx.empty_log = true;
-}
-
 }  // namespace
+
+void remove_endpoint(Transaction& tx, EndpointRow endpoint, const std::string& reason,
+                     std::int64_t now) {
+  tx.db.run(kSetState, endpoint, static_cast<int>(EndpointState::kDeactivated), reason, now);
+  tx.db.run(kSetRemoved, endpoint, now);
+  tx.db.run(kEraseSecrets, endpoint);
+  cancel_all_pending(tx, endpoint);
+  std::uint32_t budget = kSweepAtOnce;
+  sweep(tx, endpoint, now, budget);
+  tx.empty_log = true;
+  log_change(tx, ChangeKind::kEndpoint, endpoint, now);
+}
 
 Outcome apply(Transaction& tx, const AddEndpoint& add) {
   if (auto ok = check_spec(tx, add); !ok) return tl::unexpected(std::move(ok.error()));
   const std::string types = encode_types(tx.db, add.spec.types);
-  const std::string headers = encode_headers(tx.db, add.spec.headers);
-  tx.db.run(kInsertEndpoint, add.spec.account, add.spec.provider, add.spec.url, types, headers,
-            add.spec.description, add.spec.rate_per_second, add.spec.max_in_flight, add.now);
+  tx.db.run(kInsertEndpoint, add.spec.account, add.spec.provider, add.spec.url, types,
+            add.spec.description, add.spec.rate_per_second, add.spec.max_in_flight, add.now,
+            static_cast<int>(add.spec.tls.at_least), maybe(add.spec.tls.ca),
+            maybe(add.spec.tls.certificate));
   const EndpointRow row = tx.db.last_row_id();
-  tx.db.run(kInsertSecret, row, add.spec.secret, add.now);
+  seal_headers_and_key(tx, row, add);
+  insert_secret(tx, add.spec.account, row, add.spec.secret, add.now);
   log_change(tx, ChangeKind::kEndpoint, row, add.now);
   return Changed{.id = row, .count = 1};
 }
@@ -135,9 +178,7 @@ Outcome apply(Transaction& tx, const ChangeEndpoint& change) {
   if (!state) return tl::unexpected(std::move(state.error()));
   if (change.kind == ChangeEndpoint::Kind::kRemove) {
     const std::string reason = change.reason.empty() ? "the endpoint was removed" : change.reason;
-    tx.db.run(kSetState, change.endpoint, static_cast<int>(EndpointState::kDeactivated), reason,
-              change.now);
-    remove(tx, change);
+    remove_endpoint(tx, change.endpoint, reason, change.now);
   } else {
     const bool pause = change.kind == ChangeEndpoint::Kind::kPause;
     const auto wanted = pause ? EndpointState::kPaused : EndpointState::kActive;
@@ -151,8 +192,8 @@ Outcome apply(Transaction& tx, const ChangeEndpoint& change) {
     }
     if (!pause) activate(tx, change);
     tx.db.run(kSetState, change.endpoint, static_cast<int>(*after), change.reason, change.now);
+    log_change(tx, ChangeKind::kEndpoint, change.endpoint, change.now);
   }
-  log_change(tx, ChangeKind::kEndpoint, change.endpoint, change.now);
   return Changed{.id = change.endpoint, .count = 1};
 }
 
@@ -178,8 +219,13 @@ Outcome apply(Transaction& tx, const RotateSecret& rotation) {
   tx.db.run(kEndOthers, rotation.endpoint, rotation.now + rotation.overlap_ms);
   tx.db.run(kEraseEnded, rotation.endpoint, rotation.now);
   if (tx.db.changes() > 0) tx.empty_log = true;
-  tx.db.run(kInsertSecret, rotation.endpoint, rotation.secret, rotation.now);
-  const std::int64_t id = tx.db.last_row_id();
+  std::string account;
+  {
+    auto row = tx.db.query(kAccountOf, rotation.endpoint);
+    if (row.next()) account = row.text(0);
+  }
+  const std::int64_t id =
+      insert_secret(tx, account, rotation.endpoint, rotation.secret, rotation.now);
   log_change(tx, ChangeKind::kEndpoint, rotation.endpoint, rotation.now);
   return Changed{.id = id, .count = 1};
 }

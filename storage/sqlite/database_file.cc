@@ -95,12 +95,15 @@ class Scratch {
   std::string name_;
 };
 
-Result<void> fill(const std::string& name) {
+Result<void> fill(const std::string& name, const SealingOptions& sealing) {
   auto db = Db::open(name, {});
   if (!db) return tl::unexpected(std::move(db.error()));
   (*db)->run_script("PRAGMA page_size = 4096; PRAGMA synchronous = FULL;");
   if ((*db)->failed()) return tl::unexpected((*db)->failure());
   if (auto done = bring_up_to_date(**db); !done) return done;
+  if (auto sealed = Sealing::open(**db, sealing); !sealed) {
+    return tl::unexpected(std::move(sealed.error()));
+  }
   // Last, so that a process that finds the file finds it in WAL mode and need not change it.
   (*db)->run_script("PRAGMA journal_mode = WAL");
   if ((*db)->failed()) return tl::unexpected((*db)->failure());
@@ -116,6 +119,18 @@ Result<void> sync_directory(const std::string& path) {
   errno = reason;
   if (!synced) return os_failure("cannot sync the directory", directory, "check the file system");
   return {};
+}
+
+Result<void> make(const std::string& path, const SealingOptions& sealing) {
+  auto scratch = Scratch::make(path);
+  if (!scratch) return tl::unexpected(std::move(scratch.error()));
+  if (auto filled = fill(scratch->name(), sealing); !filled) {
+    if (filled.error().where == scratch->name()) filled.error().where = path;
+    return filled;
+  }
+  auto published = scratch->publish(path);
+  if (!published) return tl::unexpected(std::move(published.error()));
+  return sync_directory(path);
 }
 
 }  // namespace
@@ -150,16 +165,15 @@ Result<FileState> examine(const std::string& path) {
   return FileState::kPresent;
 }
 
-Result<void> create_database(const std::string& path) {
-  auto scratch = Scratch::make(path);
-  if (!scratch) return tl::unexpected(std::move(scratch.error()));
-  if (auto filled = fill(scratch->name()); !filled) {
-    filled.error().where = path;
-    return filled;
-  }
-  auto published = scratch->publish(path);
-  if (!published) return tl::unexpected(std::move(published.error()));
-  return sync_directory(path);
+Result<void> create_database(const std::string& path, const SealingOptions& sealing) {
+  bool key_is_ours = false;
+  SealingOptions noting = sealing;
+  noting.key_created = [&key_is_ours](const std::string&) { key_is_ours = true; };
+  noting.need = true;
+  auto made = make(path, noting);
+  if (!made && key_is_ours && !resolved(path)) ::unlink(sealing.key_file.c_str());
+  if (made && key_is_ours && sealing.key_created) sealing.key_created(sealing.key_file);
+  return made;
 }
 
 }  // namespace outrider::storage

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "outrider/result.h"
+#include "storage/sqlite/sealing.h"
 
 namespace outrider::storage {
 
@@ -17,8 +18,9 @@ enum class FileState { kMissing, kPresent };
 // written: the write-ahead log and the lock live there).
 [[nodiscard]] Result<FileState> examine(const std::string& path);
 
-// Makes the database complete under another name, then gives it its own, and syncs the directory:
-// nobody ever sees a half-made one. If somebody else was faster, theirs stays. Mode 0600.
-[[nodiscard]] Result<void> create_database(const std::string& path);
+// Makes the database complete under another name, its key file beside it, then gives it its own,
+// and syncs the directory: nobody ever sees a half-made one, and none is there before its key is.
+// If somebody else was faster, theirs stays. Mode 0600.
+[[nodiscard]] Result<void> create_database(const std::string& path, const SealingOptions& sealing);
 
 }  // namespace outrider::storage

@@ -174,6 +174,12 @@ void Db::fail_with(int code) {
   failure_ = sqlite_error(code, sqlite3_errmsg(handle_.get()), "use the database", path_);
 }
 
+void Db::fail_with(Error error) {
+  if (failed()) return;
+  failure_code_ = SQLITE_ERROR;
+  failure_ = std::move(error);
+}
+
 void Db::clear_failure() {
   failure_.reset();
   failure_code_ = 0;

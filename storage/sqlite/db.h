@@ -128,7 +128,8 @@ class Db {
   [[nodiscard]] int failure_code() const { return failure_code_; }  // SQLite's extended code
   [[nodiscard]] const Error& failure() const { return *failure_; }
   void clear_failure();
-  void fail_with(int code);  // records the connection's last error, unless one is recorded
+  void fail_with(int code);     // records the connection's last error, unless one is recorded
+  void fail_with(Error error);  // the same for what went wrong beside SQLite
 
   void set_busy_timeout(std::uint32_t milliseconds);
   [[nodiscard]] const std::string& path() const { return path_; }

@@ -14,13 +14,14 @@ constexpr std::size_t kMostInboxBytes = 8 * 1024 * 1024;  // payloads in one pag
 #define OUTRIDER_ENDPOINT_COLUMNS                                                              \
   "SELECT id, account, provider, url, types, headers, description, rate_per_second,"           \
   " max_in_flight, created_at, state, state_reason, state_changed_at, removed_at IS NOT NULL," \
-  " consecutive, failures, epoch FROM outrider_endpoint "
+  " consecutive, failures, epoch, tls_min, tls_ca, tls_certificate, tls_key"                   \
+  " FROM outrider_endpoint "
 
 constexpr const char* kEndpoints = OUTRIDER_ENDPOINT_COLUMNS "WHERE removed_at IS NULL ORDER BY id";
 constexpr const char* kEndpoint = OUTRIDER_ENDPOINT_COLUMNS "WHERE id = ?";
 #undef OUTRIDER_ENDPOINT_COLUMNS
 constexpr const char* kSecrets =
-    "SELECT secret, created_at, expires_at FROM outrider_secret"
+    "SELECT id, secret, created_at, expires_at FROM outrider_secret"
     " WHERE endpoint = ?1 AND (expires_at IS NULL OR expires_at > ?2) ORDER BY id DESC";
 constexpr const char* kStrings = "SELECT value FROM json_each(?)";
 constexpr const char* kPairs =
@@ -35,7 +36,8 @@ constexpr const char* kDue =
     " ORDER BY next_at, delivery LIMIT ?2";
 constexpr const char* kJob =
     "SELECT d.event, d.endpoint, d.state, d.attempts_base, n.state, n.cancel_through,"
-    " e.provider, e.type, e.created_at, e.flags, e.max_attempts, e.expires_at, e.body"
+    " e.provider, e.type, e.created_at, e.flags, e.max_attempts, e.expires_at, e.body,"
+    " e.account"
     " FROM outrider_delivery d JOIN outrider_endpoint n ON n.id = d.endpoint"
     " JOIN outrider_event e ON e.id = d.event WHERE d.id = ?";
 constexpr const char* kInbox =
@@ -59,35 +61,60 @@ EndpointRecord endpoint_of(const Query& row) {
   record.health.consecutive = row.count(14);
   record.health.failures = decode_times(row.text(15));
   record.epoch = static_cast<std::uint64_t>(row.integer(16));
+  record.spec.tls.at_least = row.integer(17) >= 13 ? TlsVersion::k13 : TlsVersion::k12;
+  record.spec.tls.ca = row.text(18);
+  record.spec.tls.certificate = row.text(19);
   return record;
 }
 
-void add_lists(Db& db, EndpointRecord& record, const std::string& types,
-               const std::string& headers) {
+// The plain value; what cannot be opened is empty, and the record says why.
+template <class Record>
+std::string opened(Db& db, Sealing& sealing, const crypto::SealedPlace& place,
+                   const std::string& stored, Record& record) {
+  auto plain = sealing.open(db, place, stored);
+  if (plain) return std::move(*plain);
+  record.unreadable = plain.error().message;
+  if constexpr (requires { record.unreadable_for_now; }) {
+    record.unreadable_for_now = plain.error().code == ErrorCode::kKey;
+  }
+  return {};
+}
+
+void add_lists(Db& db, Sealing& sealing, EndpointRecord& record, const std::string& types,
+               const std::optional<std::string>& headers) {
   if (types != "[]") {
     auto rows = db.query(kStrings, types);
     while (rows.next()) record.spec.types.push_back(rows.text(0));
   }
-  if (headers != "[]") {
-    auto rows = db.query(kPairs, headers);
-    while (rows.next()) record.spec.headers.push_back({rows.text(0), rows.text(1)});
-  }
+  if (!headers) return;
+  const std::string plain =
+      opened(db, sealing, headers_place(record.spec.account, record.row), *headers, record);
+  if (plain.empty()) return;
+  auto rows = db.query(kPairs, plain);
+  while (rows.next()) record.spec.headers.push_back({rows.text(0), rows.text(1)});
 }
 
-void add_secrets(Db& db, EndpointRecord& record, std::int64_t now) {
+void add_secrets(Db& db, Sealing& sealing, EndpointRecord& record, std::int64_t now) {
   auto rows = db.query(kSecrets, record.row, now);
   while (rows.next()) {
     record.secrets.push_back(
-        {.text = rows.text(0), .created_at = rows.integer(1), .expires_at = rows.maybe_integer(2)});
+        {.text = opened(db, sealing, secret_place(record.spec.account, rows.integer(0)),
+                        rows.text(1), record),
+         .created_at = rows.integer(2),
+         .expires_at = rows.maybe_integer(3)});
   }
 }
 
-std::vector<EndpointRecord> endpoints_of(Db& db, Query rows, std::int64_t now) {
+std::vector<EndpointRecord> endpoints_of(Db& db, Sealing& sealing, Query rows, std::int64_t now) {
   std::vector<EndpointRecord> records;
   while (rows.next()) {
     EndpointRecord record = endpoint_of(rows);
-    add_lists(db, record, rows.text(4), rows.text(5));
-    add_secrets(db, record, now);
+    add_lists(db, sealing, record, rows.text(4), rows.maybe_text(5));
+    add_secrets(db, sealing, record, now);
+    if (!rows.is_null(20)) {
+      record.spec.tls.key = opened(db, sealing, tls_key_place(record.spec.account, record.row),
+                                   rows.text(20), record);
+    }
     records.push_back(std::move(record));
   }
   return records;
@@ -121,14 +148,17 @@ std::string fault_of(const Query& row) {
 
 }  // namespace
 
-std::vector<EndpointRecord> read_endpoints(Db& db, std::int64_t now) {
+std::vector<EndpointRecord> read_endpoints(Db& db, Sealing& sealing, std::int64_t now) {
   const Snapshot snapshot(db);
-  return endpoints_of(db, db.query(kEndpoints), now);
+  sealing.begin(db);
+  return endpoints_of(db, sealing, db.query(kEndpoints), now);
 }
 
-std::optional<EndpointRecord> read_endpoint(Db& db, EndpointRow row, std::int64_t now) {
+std::optional<EndpointRecord> read_endpoint(Db& db, Sealing& sealing, EndpointRow row,
+                                            std::int64_t now) {
   const Snapshot snapshot(db);
-  auto found = endpoints_of(db, db.query(kEndpoint, row), now);
+  sealing.begin(db);
+  auto found = endpoints_of(db, sealing, db.query(kEndpoint, row), now);
   if (found.empty()) return std::nullopt;
   return std::move(found.front());
 }
@@ -155,9 +185,10 @@ std::vector<DueRow> read_due(Db& db, EndpointRow endpoint, std::size_t limit) {
   return found;
 }
 
-std::vector<DeliveryJob> read_jobs(Db& db, std::vector<DeliveryRow> deliveries) {
+std::vector<DeliveryJob> read_jobs(Db& db, Sealing& sealing, std::vector<DeliveryRow> deliveries) {
   std::ranges::sort(deliveries);
   const Snapshot snapshot(db);
+  sealing.begin(db);
   std::vector<DeliveryJob> jobs;
   jobs.reserve(deliveries.size());
   for (const DeliveryRow id : deliveries) {
@@ -180,7 +211,9 @@ std::vector<DeliveryJob> read_jobs(Db& db, std::vector<DeliveryRow> deliveries) 
     job.expiry_spares_first = (row.integer(9) & kEventExpirySparesFirst) != 0;
     job.max_attempts = row.count(10);
     job.expires_at = row.maybe_integer(11);
-    job.body = row.text(12);
+    if (!row.is_null(12)) {
+      job.body = opened(db, sealing, body_place(row.text(13), job.event), row.text(12), job);
+    }
     jobs.push_back(std::move(job));
   }
   return jobs;

@@ -12,19 +12,23 @@ constexpr const char* kCandidates =
     " FROM outrider_endpoint WHERE account = ?1 AND provider = ?2 AND removed_at IS NULL"
     " ORDER BY id";
 constexpr const char* kKnownKey =
-    "SELECT event, sha256, (SELECT count(*) FROM outrider_delivery d WHERE d.event = i.event)"
+    "SELECT event, payload, (SELECT count(*) FROM outrider_delivery d WHERE d.event = i.event)"
     " FROM outrider_idempotency i WHERE account = ? AND provider = ? AND key = ?";
 constexpr const char* kInsertKey =
-    "INSERT INTO outrider_idempotency (account, provider, key, event, sha256)"
+    "INSERT INTO outrider_idempotency (account, provider, key, event, payload)"
     " VALUES (?, ?, ?, ?, ?)";
 constexpr const char* kInsertEvent =
-    "INSERT INTO outrider_event (account, provider, type, created_at, flags, max_attempts,"
-    " expires_at, idempotency_key, ordering_key, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    "INSERT INTO outrider_event (id, account, provider, type, created_at, flags, max_attempts,"
+    " expires_at, idempotency_key, ordering_key, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+// As SQLite itself would choose it; sealing needs it before the row is there.
+constexpr const char* kNextEvent = "SELECT coalesce(max(id), 0) + 1 FROM outrider_event";
 constexpr const char* kIsNew = "SELECT 1 FROM outrider_outbox WHERE id = ? AND state = 'new'";
 constexpr const char* kAccept =
-    "UPDATE outrider_outbox SET state = 'accepted', payload = NULL, event = ?2 WHERE id = ?1";
+    "UPDATE outrider_outbox SET state = 'accepted', payload = NULL, idempotency_key = NULL,"
+    " event = ?2 WHERE id = ?1";
 constexpr const char* kReject =
-    "UPDATE outrider_outbox SET state = 'rejected', payload = NULL, reason = ?2 WHERE id = ?1";
+    "UPDATE outrider_outbox SET state = 'rejected', payload = NULL, idempotency_key = NULL,"
+    " reason = ?2 WHERE id = ?1";
 
 Result<void> check_inbox_row(Transaction& tx, std::int64_t row) {
   auto found = tx.db.query(kIsNew, row);
@@ -45,17 +49,40 @@ Result<void> check_event(const Enqueue& event) {
   return {};
 }
 
+// What is stored of an idempotency key and its payload.
+struct Digests {
+  std::string key, payload;
+};
+
+Digests digests_of(Transaction& tx, const Enqueue& event) {
+  return {.key = tx.sealing.digest(tx.db, event.account, kIdempotencyDigest,
+                                   idempotency_text(event.provider, *event.idempotency_key)),
+          .payload = tx.sealing.digest(tx.db, event.account, kPayloadDigest, event.payload_sha256)};
+}
+
 // The event this key already stands for.
 Result<std::optional<Enqueued>> find_duplicate(Transaction& tx, const Enqueue& event) {
   if (!event.idempotency_key) return std::nullopt;
-  auto known = tx.db.query(kKnownKey, event.account, event.provider, *event.idempotency_key);
+  const auto key =
+      tx.sealing.known_digest(tx.db, event.account, kIdempotencyDigest,
+                              idempotency_text(event.provider, *event.idempotency_key));
+  if (!key) return std::nullopt;
+  auto known = tx.db.query(kKnownKey, event.account, event.provider, Bytes{*key});
   if (!known.next()) return std::nullopt;
-  if (known.text(1) != event.payload_sha256) {
+  const auto payload =
+      tx.sealing.known_digest(tx.db, event.account, kPayloadDigest, event.payload_sha256);
+  if (known.text(1) != payload) {
     return fail(ErrorCode::kConflict, "this idempotency key was used with another payload",
                 "idempotency_key", "use a new key for a new event");
   }
   Enqueued first{.event = known.integer(0), .duplicate = true, .deliveries = known.count(2)};
   return first;
+}
+
+// The row's plaintext goes; what the write-ahead log has of it goes soon (transaction.h).
+void accept(Transaction& tx, std::int64_t inbox_row, EventRow event, std::int64_t now) {
+  tx.db.run(kAccept, inbox_row, event);
+  tx.plain_erased_at = now;
 }
 
 // Those that get the event, or the reason why it is refused.
@@ -92,18 +119,31 @@ Result<std::vector<Candidate>> recipients(Transaction& tx, const Enqueue& event)
   return chosen;
 }
 
-EventRow insert_event(Transaction& tx, const Enqueue& event) {
+EventRow insert_event(Transaction& tx, const Enqueue& event,
+                      const std::optional<Digests>& digests) {
   const int flags =
       (event.is_test ? kEventTest : 0) | (event.expiry_spares_first ? kEventExpirySparesFirst : 0);
   std::optional<std::string_view> ordering_key;
   if (!event.ordering_key.empty()) ordering_key = event.ordering_key;
-  tx.db.run(kInsertEvent, event.account, event.provider, event.type, event.now, flags,
-            event.max_attempts, event.expires_at, event.idempotency_key, ordering_key,
-            Bytes{event.body});
-  return tx.db.last_row_id();
+  std::optional<Bytes> key;
+  if (digests) key = Bytes{digests->key};
+  EventRow row = 0;
+  {
+    auto next = tx.db.query(kNextEvent);
+    if (next.next()) row = next.integer(0);
+  }
+  const std::string body =
+      tx.sealing.seal(tx.db, KeyUse::kDay, body_place(event.account, row), event.now, event.body);
+  tx.db.run(kInsertEvent, row, event.account, event.provider, event.type, event.now, flags,
+            event.max_attempts, event.expires_at, key, ordering_key, Bytes{body});
+  return row;
 }
 
 }  // namespace
+
+std::string idempotency_text(std::string_view provider, std::string_view key) {
+  return std::string(provider).append(1, '\0').append(key);
+}
 
 std::vector<Candidate> candidates(Transaction& tx, const std::string& account,
                                   const std::string& provider, const std::string& type) {
@@ -127,18 +167,20 @@ Outcome apply(Transaction& tx, const Enqueue& event) {
   auto duplicate = find_duplicate(tx, event);
   if (!duplicate) return tl::unexpected(std::move(duplicate.error()));
   if (*duplicate) {
-    if (event.inbox_row) tx.db.run(kAccept, *event.inbox_row, (*duplicate)->event);
+    if (event.inbox_row) accept(tx, *event.inbox_row, (*duplicate)->event, event.now);
     return **duplicate;
   }
   auto chosen = recipients(tx, event);
   if (!chosen) return tl::unexpected(std::move(chosen.error()));
 
   Enqueued enqueued;
-  enqueued.event = insert_event(tx, event);
+  std::optional<Digests> digests;
+  if (event.idempotency_key) digests = digests_of(tx, event);
+  enqueued.event = insert_event(tx, event, digests);
   enqueued.deliveries = static_cast<std::uint32_t>(chosen->size());
-  if (event.idempotency_key) {
-    tx.db.run(kInsertKey, event.account, event.provider, *event.idempotency_key, enqueued.event,
-              Bytes{event.payload_sha256});
+  if (digests) {
+    tx.db.run(kInsertKey, event.account, event.provider, Bytes{digests->key}, enqueued.event,
+              Bytes{digests->payload});
   }
   for (const Candidate& endpoint : *chosen) {
     const NewDelivery row{.event = enqueued.event,
@@ -152,7 +194,7 @@ Outcome apply(Transaction& tx, const Enqueue& event) {
       insert_delivery(tx, row, enqueued.due);
     }
   }
-  if (event.inbox_row) tx.db.run(kAccept, *event.inbox_row, enqueued.event);
+  if (event.inbox_row) accept(tx, *event.inbox_row, enqueued.event, event.now);
   return enqueued;
 }
 
@@ -161,6 +203,7 @@ Outcome apply(Transaction& tx, const RejectInboxRow& rejection) {
     return tl::unexpected(std::move(ok.error()));
   }
   tx.db.run(kReject, rejection.row, rejection.reason);
+  tx.plain_erased_at = rejection.now;
   return Changed{.id = rejection.row, .count = 1};
 }
 

@@ -46,13 +46,20 @@ std::optional<std::string_view> maybe(std::string_view text) {
   return text;
 }
 
-void insert_attempt(Transaction& tx, DeliveryRow delivery, const AttemptRecord& attempt) {
+void insert_attempt(Transaction& tx, const StoredDelivery& delivery, const AttemptRecord& attempt,
+                    std::int64_t now) {
+  const std::int64_t id = delivery.id * kAttemptsPerDelivery + attempt.number;
   const std::string_view response(attempt.response);
+  std::string sealed;
   std::optional<Bytes> excerpt;
-  if (!response.empty()) excerpt = Bytes{response.substr(0, kMostResponseBytes)};
-  tx.db.run(kInsertAttempt, delivery * kAttemptsPerDelivery + attempt.number, attempt.started_at,
-            attempt.duration_ms, static_cast<int>(attempt.error), attempt.status,
-            maybe(attempt.peer), maybe(attempt.detail), excerpt);
+  if (!response.empty()) {
+    sealed = tx.sealing.seal(tx.db, KeyUse::kDay, response_place(delivery.account, id), now,
+                             response.substr(0, kMostResponseBytes));
+    excerpt = Bytes{sealed};
+  }
+  tx.db.run(kInsertAttempt, id, attempt.started_at, attempt.duration_ms,
+            static_cast<int>(attempt.error), attempt.status, maybe(attempt.peer),
+            maybe(attempt.detail), excerpt);
 }
 
 struct StoredHealth {
@@ -172,7 +179,7 @@ Outcome apply(Transaction& tx, const AttemptFinished& finished) {
   }
 
   Finished result;
-  insert_attempt(tx, delivery->id, finished.attempt);
+  insert_attempt(tx, *delivery, finished.attempt, finished.now);
   delivery->attempts = finished.attempt.number;
   if (finished.health) {
     result.stale_health = !update_health(tx, delivery->endpoint, *finished.health);

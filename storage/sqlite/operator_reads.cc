@@ -47,6 +47,11 @@ constexpr const char* kDeliveries = OUTRIDER_DELIVERY_COLUMNS " WHERE d.event = 
 constexpr const char* kAttempts =
     "SELECT id, started_at, duration_ms, error, status, peer, detail, response"
     " FROM outrider_attempt WHERE id >= ? AND id < ? ORDER BY id";
+constexpr const char* kAccountOf =
+    "SELECT e.account FROM outrider_delivery d JOIN outrider_event e ON e.id = d.event"
+    " WHERE d.id = ?";
+constexpr const char* kByKey =
+    "SELECT event FROM outrider_idempotency WHERE account = ? AND provider = ? AND key = ?";
 constexpr const char* kRejected =
     "SELECT id, account, provider, type, reason, created_at FROM outrider_outbox"
     " WHERE state = 'rejected' ORDER BY id DESC LIMIT ?";
@@ -57,11 +62,12 @@ EventRecord event_of(const Query& row) {
           .provider = row.text(2),
           .type = row.text(3),
           .created_at = row.integer(4),
-          .idempotency_key = row.maybe_text(5),
+          .has_idempotency_key = !row.is_null(5),
           .ordering_key = row.maybe_text(6),
           .expires_at = row.maybe_integer(7),
           .body = {},
-          .purged = (row.integer(8) & kEventPurged) != 0};
+          .purged = (row.integer(8) & kEventPurged) != 0,
+          .unreadable = {}};
 }
 
 DeliveryRecord delivery_of(const Query& row) {
@@ -88,9 +94,28 @@ DeliveryRecord delivery_of(const Query& row) {
   return record;
 }
 
+std::optional<EventRecord> read_event_by_key(Db& db, Sealing& sealing, const EventQuery& query) {
+  sealing.begin(db);
+  const auto key = sealing.known_digest(db, query.account, kIdempotencyDigest,
+                                        idempotency_text(query.provider, query.idempotency_key));
+  if (!key) return std::nullopt;
+  EventRow row = 0;
+  {
+    auto found = db.query(kByKey, query.account, query.provider, Bytes{*key});
+    if (found.next()) row = found.integer(0);
+  }
+  auto found = db.query(kEvent, row);
+  if (!found.next()) return std::nullopt;
+  return event_of(found);
+}
+
 }  // namespace
 
-std::vector<EventRecord> read_events(Db& db, const EventQuery& query) {
+std::vector<EventRecord> read_events(Db& db, Sealing& sealing, const EventQuery& query) {
+  if (!query.idempotency_key.empty()) {
+    auto found = read_event_by_key(db, sealing, query);
+    return found ? std::vector{std::move(*found)} : std::vector<EventRecord>();
+  }
   const bool failed =
       query.state == DeliveryState::kExhausted || query.state == DeliveryState::kExpired;
   std::optional<int> state;
@@ -109,11 +134,19 @@ std::vector<EventRecord> read_events(Db& db, const EventQuery& query) {
   return found;
 }
 
-std::optional<EventRecord> read_event(Db& db, EventRow row) {
+std::optional<EventRecord> read_event(Db& db, Sealing& sealing, EventRow row) {
+  const Snapshot snapshot(db);
+  sealing.begin(db);
   auto found = db.query(kEvent, row);
   if (!found.next()) return std::nullopt;
   EventRecord event = event_of(found);
-  event.body = found.text(9);
+  if (found.is_null(9)) return event;
+  auto body = sealing.open(db, body_place(event.account, row), found.text(9));
+  if (body) {
+    event.body = std::move(*body);
+  } else {
+    event.unreadable = std::move(body.error().message);
+  }
   return event;
 }
 
@@ -130,7 +163,14 @@ std::vector<DeliveryRecord> read_deliveries(Db& db, EventRow event) {
   return found;
 }
 
-std::vector<AttemptRecord> read_attempts(Db& db, DeliveryRow delivery) {
+std::vector<AttemptRecord> read_attempts(Db& db, Sealing& sealing, DeliveryRow delivery) {
+  const Snapshot snapshot(db);
+  sealing.begin(db);
+  std::string account;
+  {
+    auto row = db.query(kAccountOf, delivery);
+    if (row.next()) account = row.text(0);
+  }
   std::vector<AttemptRecord> found;
   auto rows =
       db.query(kAttempts, delivery * kAttemptsPerDelivery, (delivery + 1) * kAttemptsPerDelivery);
@@ -142,7 +182,15 @@ std::vector<AttemptRecord> read_attempts(Db& db, DeliveryRow delivery) {
                      .status = static_cast<int>(rows.integer(4)),
                      .peer = rows.text(5),
                      .detail = rows.text(6),
-                     .response = rows.text(7)});
+                     .response = {},
+                     .unreadable = {}});
+    if (rows.is_null(7)) continue;
+    auto response = sealing.open(db, response_place(account, rows.integer(0)), rows.text(7));
+    if (response) {
+      found.back().response = std::move(*response);
+    } else {
+      found.back().unreadable = std::move(response.error().message);
+    }
   }
   return found;
 }

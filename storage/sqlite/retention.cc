@@ -50,6 +50,7 @@ constexpr const char* kEraseDeliveries = "DELETE FROM outrider_delivery WHERE ev
 constexpr const char* kEraseKey =
     "DELETE FROM outrider_idempotency WHERE (account, provider, key) IN"
     " (SELECT account, provider, idempotency_key FROM outrider_event WHERE id = ?)";
+constexpr const char* kOldestEvent = "SELECT created_at FROM outrider_event ORDER BY id LIMIT 1";
 constexpr const char* kEraseEvent = "DELETE FROM outrider_event WHERE id = ?";
 
 struct Step {
@@ -189,6 +190,18 @@ std::uint32_t finish_cancellations(Transaction& tx, const Maintain& maintain) {
   return maintain.limit - budget;
 }
 
+// Of days before the oldest event that is left, less a month, since clocks have been known to step.
+std::uint32_t erase_old_keys(Transaction& tx, const Maintain& maintain) {
+  constexpr std::int64_t kDayMs = 86'400'000;
+  constexpr std::int64_t kSpareDays = 31;
+  std::int64_t oldest = maintain.now;
+  {
+    auto row = tx.db.query(kOldestEvent);
+    if (row.next()) oldest = std::min(oldest, row.integer(0));
+  }
+  return tx.sealing.erase_keys_before(tx.db, oldest / kDayMs - kSpareDays, maintain.limit);
+}
+
 }  // namespace
 
 Outcome apply(Transaction& tx, const Maintain& maintain) {
@@ -213,6 +226,9 @@ Outcome apply(Transaction& tx, const Maintain& maintain) {
     more = more || step.more;
     changed += rows_of(tx.db.run(kTrimInbox, maintain.attempts_before, maintain.limit));
   }
+  tx.maintained_at = maintain.now;
+  if (maintain.payloads_before > 0 || maintain.attempts_before > 0)
+    erased += erase_old_keys(tx, maintain);
   changed += erased;
   tx.retention.erased = tx.retention.erased || erased > 0;
   if (!more && changed == 0 && tx.retention.erased) {

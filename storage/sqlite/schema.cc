@@ -31,7 +31,8 @@ constexpr std::array kOneRowOfEach{
     "SELECT * FROM outrider_delivery LIMIT 1", "SELECT * FROM outrider_due LIMIT 1",
     "SELECT * FROM outrider_lane LIMIT 1",     "SELECT * FROM outrider_attempt LIMIT 1",
     "SELECT * FROM outrider_total LIMIT 1",    "SELECT * FROM outrider_change LIMIT 1",
-    "SELECT * FROM outrider_outbox LIMIT 1",
+    "SELECT * FROM outrider_key LIMIT 1",      "SELECT * FROM outrider_audit LIMIT 1",
+    "SELECT * FROM outrider_link LIMIT 1",     "SELECT * FROM outrider_outbox LIMIT 1",
 };
 
 const std::vector<Migration>& all_migrations() {

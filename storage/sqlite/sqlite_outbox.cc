@@ -13,6 +13,9 @@
 //     later call.
 #include "storage/sqlite/sqlite_outbox.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <utility>
 
@@ -31,27 +34,31 @@ namespace {
 constexpr const char* kBegin = "BEGIN IMMEDIATE";
 constexpr const char* kCommit = "COMMIT";
 constexpr const char* kRollback = "ROLLBACK";
+// What came in plain is gone from the write-ahead log this long after it was sealed, while the
+// engine runs.
+constexpr std::int64_t kPlainInLogMs = 5000;
 constexpr const char* kEmptyLog = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 class SqliteOutbox final : public Outbox {
  public:
   SqliteOutbox(std::unique_ptr<Db> writer, std::unique_ptr<Db> reader,
-               std::optional<EngineLock> lock, Follower follower, std::string id_key,
-               std::uint32_t busy_timeout_ms)
+               std::optional<EngineLock> lock, Follower follower, Sealing sealing,
+               std::string id_key, std::uint32_t busy_timeout_ms)
       : lock_(std::move(lock)),
         writer_(std::move(writer)),
         reader_(std::move(reader)),
         id_key_(std::move(id_key)),
         busy_timeout_ms_(busy_timeout_ms),
-        follower_(follower) {}
+        follower_(follower),
+        sealing_(std::move(sealing)) {}
 
   Result<std::vector<Outcome>> apply(std::span<const Mutation> batch) override;
 
   Result<std::vector<EndpointRecord>> endpoints(std::int64_t now) override {
-    return read([now](Db& db) { return read_endpoints(db, now); });
+    return read([&](Db& db) { return read_endpoints(db, sealing_, now); });
   }
   Result<std::optional<EndpointRecord>> endpoint(EndpointRow row, std::int64_t now) override {
-    return read([row, now](Db& db) { return read_endpoint(db, row, now); });
+    return read([&](Db& db) { return read_endpoint(db, sealing_, row, now); });
   }
   Result<AccountHealth> account_health(const std::string& provider,
                                        const std::string& account) override {
@@ -61,7 +68,7 @@ class SqliteOutbox final : public Outbox {
     return read([=](Db& db) { return read_due(db, endpoint, limit); });
   }
   Result<std::vector<DeliveryJob>> jobs(std::vector<DeliveryRow> deliveries) override {
-    return read([&](Db& db) { return read_jobs(db, std::move(deliveries)); });
+    return read([&](Db& db) { return read_jobs(db, sealing_, std::move(deliveries)); });
   }
   Result<std::vector<InboxRow>> inbox(std::size_t limit) override {
     return read([limit](Db& db) { return read_inbox(db, limit); });
@@ -71,10 +78,10 @@ class SqliteOutbox final : public Outbox {
   }
 
   Result<std::vector<EventRecord>> events(const EventQuery& query) override {
-    return read([&](Db& db) { return read_events(db, query); });
+    return read([&](Db& db) { return read_events(db, sealing_, query); });
   }
   Result<std::optional<EventRecord>> event(EventRow row) override {
-    return read([row](Db& db) { return read_event(db, row); });
+    return read([&](Db& db) { return read_event(db, sealing_, row); });
   }
   Result<std::optional<DeliveryRecord>> delivery(DeliveryRow row) override {
     return read([row](Db& db) { return read_delivery(db, row); });
@@ -83,7 +90,7 @@ class SqliteOutbox final : public Outbox {
     return read([event](Db& db) { return read_deliveries(db, event); });
   }
   Result<std::vector<AttemptRecord>> attempts(DeliveryRow delivery) override {
-    return read([delivery](Db& db) { return read_attempts(db, delivery); });
+    return read([&](Db& db) { return read_attempts(db, sealing_, delivery); });
   }
   Result<QueueCounts> queue(std::int64_t now) override {
     return read([now](Db& db) { return read_queue(db, now); });
@@ -93,6 +100,9 @@ class SqliteOutbox final : public Outbox {
   }
   Result<std::vector<RejectedRecord>> rejected(std::uint32_t limit) override {
     return read([limit](Db& db) { return read_rejected(db, limit); });
+  }
+  Result<KeyStatus> key_status() override {
+    return read([&](Db& db) { return sealing_.status(db); });
   }
   Result<std::string> id_key() override {
     if (poison_) return tl::unexpected(*poison_);
@@ -117,7 +127,7 @@ class SqliteOutbox final : public Outbox {
   std::vector<Outcome> run(Transaction& tx, std::span<const Mutation> batch);
   Result<void> commit();
   Error roll_back();
-  void empty_log();
+  bool empty_log();
 
   std::optional<EngineLock> lock_;  // the last to go
   std::unique_ptr<Db> writer_;
@@ -125,7 +135,9 @@ class SqliteOutbox final : public Outbox {
   const std::string id_key_;
   const std::uint32_t busy_timeout_ms_;
   Follower follower_;
+  Sealing sealing_;
   Retention retention_;
+  std::optional<std::int64_t> plain_erased_at_;  // and the write-ahead log not emptied since
   std::optional<Error> poison_;
 };
 
@@ -133,19 +145,32 @@ Result<std::vector<Outcome>> SqliteOutbox::apply(std::span<const Mutation> batch
   if (poison_) return tl::unexpected(*poison_);
   if (batch.empty()) return std::vector<Outcome>();
   Transaction tx{.db = *writer_,
+                 .sealing = sealing_,
                  .retention = retention_,
                  .followed_through = follower_.followed_through(),
                  .totals = {},
                  .first_new = {},
-                 .last_new = {}};
+                 .last_new = {},
+                 .plain_erased_at = {},
+                 .maintained_at = {}};
   if (!writer_->run(kBegin)) return tl::unexpected(roll_back());
+  sealing_.begin(*writer_);
   auto outcomes = run(tx, batch);
   write_totals(tx);
-  if (writer_->failed()) return tl::unexpected(roll_back());
-  if (auto done = commit(); !done) return tl::unexpected(std::move(done.error()));
+  if (writer_->failed()) {
+    sealing_.rolled_back();
+    return tl::unexpected(roll_back());
+  }
+  if (auto done = commit(); !done) {
+    sealing_.rolled_back();
+    return tl::unexpected(std::move(done.error()));
+  }
   follower_.own_commit(tx);
   retention_ = tx.retention;
-  if (tx.empty_log) empty_log();
+  if (!plain_erased_at_) plain_erased_at_ = tx.plain_erased_at;
+  const auto now = std::max(tx.plain_erased_at, tx.maintained_at);
+  const bool due = plain_erased_at_ && now && *now - *plain_erased_at_ >= kPlainInLogMs;
+  if ((tx.empty_log || due) && empty_log()) plain_erased_at_.reset();
   return outcomes;
 }
 
@@ -186,12 +211,19 @@ Error SqliteOutbox::roll_back() {
 }
 
 // Erased text stays in the write-ahead log until the log is emptied. Not waited for: while others
-// read, the next checkpoints do it.
-void SqliteOutbox::empty_log() {
+// read it answers false, and the next occasion does it.
+bool SqliteOutbox::empty_log() {
   writer_->set_busy_timeout(0);
-  writer_->run(kEmptyLog);
+  bool emptied = false;
+  {
+    auto result = writer_->query(kEmptyLog);
+    emptied = result.next() && result.integer(0) == 0;
+    while (result.next()) {
+    }
+  }
   writer_->clear_failure();
   writer_->set_busy_timeout(busy_timeout_ms_);
+  return emptied;
 }
 
 // ---- opening ----
@@ -248,7 +280,7 @@ Result<std::unique_ptr<Db>> open_connection(const std::string& path, const Sqlit
 }
 
 // The file is there, or is made.
-Result<void> ensure_file(const std::string& path, bool create) {
+Result<void> ensure_file(const std::string& path, bool create, const SealingOptions& sealing) {
   auto state = examine(path);
   if (!state) return tl::unexpected(std::move(state.error()));
   if (*state == FileState::kPresent) return {};
@@ -256,7 +288,7 @@ Result<void> ensure_file(const std::string& path, bool create) {
     return fail(ErrorCode::kNotFound, "there is no database", path,
                 "check the path; adding an endpoint, sending and serving create one");
   }
-  return create_database(path);
+  return create_database(path, sealing);
 }
 
 // Outrider's tables are there, or are added; a newer schema is left alone.
@@ -277,7 +309,15 @@ Result<std::unique_ptr<Outbox>> open_sqlite_outbox(const SqliteOptions& options)
     return fail(ErrorCode::kNotFound, "the database has no path", "", "name a file");
   }
   const std::string path = real_path(options.path);
-  if (auto ready = ensure_file(path, options.create); !ready) {
+  const KeyFilePlace key_file = options.key_file.empty()
+                                    ? default_key_file(path)
+                                    : KeyFilePlace{.path = options.key_file, .credential = false};
+  const SealingOptions sealing_options{.key_file = key_file.path,
+                                       .credential = key_file.credential,
+                                       .seal = options.seal,
+                                       .need = options.engine,
+                                       .key_created = options.key_created};
+  if (auto ready = ensure_file(path, options.create, sealing_options); !ready) {
     return tl::unexpected(std::move(ready.error()));
   }
   auto writer = open_connection(path, options);
@@ -299,6 +339,8 @@ Result<std::unique_ptr<Outbox>> open_sqlite_outbox(const SqliteOptions& options)
   }
   auto id_key = read_id_key(**writer);
   if (!id_key) return tl::unexpected(std::move(id_key.error()));
+  auto sealing = Sealing::open(**writer, sealing_options);
+  if (!sealing) return tl::unexpected(std::move(sealing.error()));
   Follower follower;
   follower.start(**writer);
   if ((*writer)->failed()) return tl::unexpected((*writer)->failure());
@@ -306,7 +348,17 @@ Result<std::unique_ptr<Outbox>> open_sqlite_outbox(const SqliteOptions& options)
   if (!reader) return tl::unexpected(std::move(reader.error()));
   if (!(*reader)->run("PRAGMA query_only = ON")) return tl::unexpected((*reader)->failure());
   return std::make_unique<SqliteOutbox>(std::move(*writer), std::move(*reader), std::move(lock),
-                                        follower, std::move(*id_key), options.busy_timeout_ms);
+                                        follower, std::move(*sealing), std::move(*id_key),
+                                        options.busy_timeout_ms);
+}
+
+KeyFilePlace default_key_file(const std::string& database) {
+  if (const char* credentials = std::getenv("CREDENTIALS_DIRECTORY"); credentials != nullptr) {
+    std::string path = std::string(credentials) + "/outrider.key";
+    std::error_code none;
+    if (std::filesystem::exists(path, none)) return {.path = std::move(path), .credential = true};
+  }
+  return {.path = real_path(database) + ".key", .credential = false};
 }
 
 std::string wal_path(const std::string& database) { return real_path(database) + "-wal"; }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kLoadDelivery =
     "SELECT d.event, d.endpoint, d.state, d.attempts, d.attempts_base, d.next_at, d.ordering_key,"
-    "       e.state, e.state_reason, e.cancel_through, e.removed_at IS NOT NULL"
+    "       e.state, e.state_reason, e.cancel_through, e.removed_at IS NOT NULL, e.account"
     " FROM outrider_delivery d JOIN outrider_endpoint e ON e.id = d.endpoint WHERE d.id = ?";
 constexpr const char* kInsertDelivery =
     "INSERT INTO outrider_delivery (event, endpoint, state, next_at, finished_at, ordering_key,"
@@ -102,6 +102,7 @@ std::optional<StoredDelivery> load_delivery(Transaction& tx, DeliveryRow id) {
   delivery.endpoint_reason = row.text(8);
   delivery.cancel_through = row.integer(9);
   delivery.endpoint_removed = row.integer(10) != 0;
+  delivery.account = row.text(11);
   return delivery;
 }
 

@@ -25,6 +25,7 @@
 
 #include "storage/outbox.h"
 #include "storage/sqlite/db.h"
+#include "storage/sqlite/sealing.h"
 
 namespace outrider::storage {
 
@@ -41,12 +42,15 @@ struct Retention {
 
 struct Transaction {
   Db& db;
+  Sealing& sealing;
   Retention retention;
   std::int64_t followed_through = 0;  // of outrider_change: read by this connection's engine
   std::map<std::pair<EndpointRow, int>, std::int64_t> totals;  // changes to outrider_total
   std::optional<DeliveryRow> first_new, last_new;              // deliveries inserted
   bool logged_change = false;
-  bool empty_log = false;  // erased text must leave the write-ahead log too
+  bool empty_log = false;  // erased text must leave the write-ahead log too, now
+  std::optional<std::int64_t> plain_erased_at;  // the same for what came in plain: soon
+  std::optional<std::int64_t> maintained_at;
 };
 
 // A delivery with what is needed of its endpoint.
@@ -63,6 +67,7 @@ struct StoredDelivery {
   std::string endpoint_reason;
   std::int64_t cancel_through = 0;
   bool endpoint_removed = false;
+  std::string account;
 
   [[nodiscard]] bool pending() const { return state == DeliveryState::kPending; }
   [[nodiscard]] bool cancelled_unswept() const { return pending() && id <= cancel_through; }
@@ -103,6 +108,10 @@ void sweep(Transaction& tx, EndpointRow endpoint, std::int64_t now, std::uint32_
 enum class ChangeKind : std::uint8_t { kEndpoint = 1, kDelivery = 2 };
 void log_change(Transaction& tx, ChangeKind kind, std::int64_t object, std::int64_t now);
 
+// For good: secrets erased, what is pending cancelled.
+void remove_endpoint(Transaction& tx, EndpointRow endpoint, const std::string& reason,
+                     std::int64_t now);
+
 // Writes the sums that were gathered; the last thing before the commit.
 void write_totals(Transaction& tx);
 
@@ -122,6 +131,35 @@ void write_totals(Transaction& tx);
 [[nodiscard]] Outcome apply(Transaction& tx, const RetryDeliveries& mutation);
 [[nodiscard]] Outcome apply(Transaction& tx, const CancelDeliveries& mutation);
 [[nodiscard]] Outcome apply(Transaction& tx, const Maintain& mutation);
+[[nodiscard]] Outcome apply(Transaction& tx, const RecordReveal& mutation);
+[[nodiscard]] Outcome apply(Transaction& tx, const ForgetAccount& mutation);
+[[nodiscard]] Outcome apply(Transaction& tx, const RotateKeys& mutation);
+
+// Where sealed values belong: they open nowhere else.
+[[nodiscard]] constexpr crypto::SealedPlace body_place(std::string_view account, EventRow event) {
+  return {.account = account, .table = "outrider_event", .row = event, .column = "body"};
+}
+[[nodiscard]] constexpr crypto::SealedPlace response_place(std::string_view account,
+                                                           std::int64_t attempt) {
+  return {.account = account, .table = "outrider_attempt", .row = attempt, .column = "response"};
+}
+[[nodiscard]] constexpr crypto::SealedPlace headers_place(std::string_view account,
+                                                          EndpointRow endpoint) {
+  return {.account = account, .table = "outrider_endpoint", .row = endpoint, .column = "headers"};
+}
+[[nodiscard]] constexpr crypto::SealedPlace tls_key_place(std::string_view account,
+                                                          EndpointRow endpoint) {
+  return {.account = account, .table = "outrider_endpoint", .row = endpoint, .column = "tls_key"};
+}
+[[nodiscard]] constexpr crypto::SealedPlace secret_place(std::string_view account,
+                                                         std::int64_t secret) {
+  return {.account = account, .table = "outrider_secret", .row = secret, .column = "secret"};
+}
+
+// The digest that an idempotency key is stored as, and what it is made of.
+inline constexpr std::string_view kIdempotencyDigest = "idempotency key";
+inline constexpr std::string_view kPayloadDigest = "payload";
+[[nodiscard]] std::string idempotency_text(std::string_view provider, std::string_view key);
 
 // An endpoint that may get an event.
 struct Candidate {

@@ -42,7 +42,7 @@ TEST_P(OutboxConformance, payloads_of_finished_events_are_purged_after_their_tim
   const auto purged = value(outbox_->event(old.event));
   EXPECT_TRUE(purged->purged);
   EXPECT_EQ(purged->body, "");
-  EXPECT_EQ(purged->idempotency_key, "once") << "the event itself stays";
+  EXPECT_TRUE(purged->has_idempotency_key) << "the event itself stays";
   EXPECT_TRUE(enqueued(with_key).duplicate);
   EXPECT_TRUE(value(outbox_->event(kept))->purged) << "nothing of it is pending";
   EXPECT_EQ(value(outbox_->jobs({waiting.delivery})).at(0).body, R"({"loan":7})");

@@ -58,6 +58,7 @@ class FakeOutbox : public Outbox {
   Result<QueueCounts> queue(std::int64_t) override { return {}; }
   Result<std::vector<EndpointCounts>> queue_by_endpoint(std::int64_t) override { return {}; }
   Result<std::vector<RejectedRecord>> rejected(std::uint32_t) override { return {}; }
+  Result<KeyStatus> key_status() override { return KeyStatus{}; }
   Result<std::string> id_key() override { return std::string(16, 'k'); }
 
  private:

@@ -30,7 +30,6 @@ TEST(HttpAnswerTest, reads_the_final_status_past_interim_ones) {
   EXPECT_TRUE(feed(answer, {"HTTP/1.1 503 Busy", "RETRY-after:\t 30 ", "Retry-After: 40", ""}));
   EXPECT_EQ(answer.status(), 503);
   EXPECT_EQ(answer.retry_after(), "30");
-  EXPECT_FALSE(answer.early());
 }
 
 TEST(HttpAnswerTest, never_takes_a_field_or_a_trailer_for_a_status_line) {
@@ -100,14 +99,35 @@ TEST(HttpAnswerTest, switching_protocols_is_refused) {
   EXPECT_EQ(answer.fault()->error, ErrorClass::kProtocol);
 }
 
-TEST(HttpAnswerTest, notes_an_answer_that_began_too_early) {
+TEST(HttpAnswerTest, only_a_refusal_may_come_before_the_request_has_arrived) {
+  for (const char* line : {"HTTP/1.1 200 OK", "HTTP/1.1 302 Found"}) {
+    HttpAnswer early;
+    EXPECT_FALSE(feed(early, {"HTTP/1.1 100 Continue", "", line}, false)) << line;
+    EXPECT_EQ(early.fault().value().error, ErrorClass::kProtocol);
+    HttpAnswer in_time;
+    EXPECT_TRUE(feed(in_time, {line}));
+  }
+  HttpAnswer refusal;
+  EXPECT_TRUE(feed(refusal, {"HTTP/1.1 413 Too Large"}, false));
+  EXPECT_EQ(refusal.status(), 413);
+}
+
+TEST(HttpAnswerTest, knows_whether_the_head_has_ended) {
   HttpAnswer answer;
-  EXPECT_TRUE(feed(answer, {"HTTP/1.1 100 Continue", ""}, false));
-  EXPECT_TRUE(feed(answer, {"HTTP/1.1 200 OK"}, true));
-  EXPECT_FALSE(answer.early());
-  HttpAnswer early;
-  EXPECT_TRUE(feed(early, {"HTTP/1.1 200 OK"}, false));
-  EXPECT_TRUE(early.early());
+  EXPECT_TRUE(feed(answer, {"HTTP/1.1 103 Early", ""}));
+  EXPECT_FALSE(answer.head_complete());
+  EXPECT_TRUE(feed(answer, {"HTTP/1.1 200 OK", "Content-Length: 0"}));
+  EXPECT_FALSE(answer.head_complete());
+  EXPECT_TRUE(feed(answer, {""}));
+  EXPECT_TRUE(answer.head_complete());
+}
+
+TEST(HttpAnswerTest, counts_header_lines_however_short) {
+  HttpAnswer answer;
+  EXPECT_TRUE(feed(answer, {"HTTP/1.1 200 OK"}));
+  EXPECT_TRUE(feed(answer, std::vector<std::string>(kMaxHeaderLines - 1, "A:")));
+  EXPECT_FALSE(feed(answer, {"A:"}));
+  EXPECT_EQ(answer.fault().value().error, ErrorClass::kTooLarge);
 }
 
 TEST(HttpAnswerTest, keeps_to_its_limits_to_the_byte) {

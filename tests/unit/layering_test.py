@@ -81,7 +81,7 @@ OWN = [
     # Wiring: the only file that knows the concrete sender, loop and database.
     ('engine/engine*', ('*',)),
     ('storage/*/*', ('storage/*', 'schemas/embedded.h', 'crypto/*', 'core/*', 'outrider/*')),
-    ('storage/*', ('storage/*', 'core/*') + VALUES),
+    ('storage/*', ('storage/*', 'core/*', 'crypto/*') + VALUES),
     ('tools/outrider/*', ('outrider/*',)),
 ]
 # The rest of engine/: either the network side or the storage side, never both. Asking for the time is neither.

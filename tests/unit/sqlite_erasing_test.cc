@@ -1,5 +1,6 @@
 // What retention and removal erase is gone from the disk: from the tables, and from the write-ahead
-// log, which keeps old pages until it is emptied.
+// log, which keeps old pages until it is emptied. In a database that is kept plain, where it would
+// show.
 #include <gmock/gmock.h>
 
 #include <fstream>
@@ -28,7 +29,7 @@ std::string all_bytes(const TemporaryDirectory& directory) {
 }
 
 TEST_F(SqliteErasingTest, a_purged_payload_is_on_the_disk_no_more_not_even_in_the_log) {
-  const auto outbox = open_sqlite_outbox({.path = path_, .create = true}).value();
+  const auto outbox = open_sqlite_outbox({.path = path_, .create = true, .seal = false}).value();
   Enqueue event = sample_event();
   event.body = R"({"ssn":"078-05-1120"})";
   const std::vector<Mutation> batch{event, sample_event()};
@@ -40,7 +41,7 @@ TEST_F(SqliteErasingTest, a_purged_payload_is_on_the_disk_no_more_not_even_in_th
 }
 
 TEST_F(SqliteErasingTest, the_secrets_of_a_removed_endpoint_are_on_the_disk_no_more) {
-  const auto outbox = open_sqlite_outbox({.path = path_, .create = true}).value();
+  const auto outbox = open_sqlite_outbox({.path = path_, .create = true, .seal = false}).value();
   AddEndpoint add;
   add.spec = {.account = "acme",
               .provider = "shop",

@@ -69,7 +69,7 @@ TEST_F(SqliteOpenTest, a_new_database_is_its_owners_alone_whatever_the_umask) {
 
 TEST_F(SqliteOpenTest, a_closed_database_is_one_file) {
   open().reset();
-  EXPECT_THAT(directory_.names(), ElementsAre("x.db"));
+  EXPECT_THAT(directory_.names(), ElementsAre("x.db", "x.db.key"));
 }
 
 TEST_F(SqliteOpenTest, it_is_set_for_durability) {
@@ -109,7 +109,7 @@ TEST_F(SqliteOpenTest, many_openers_at_once_make_one_database) {
   }
   EXPECT_THAT(keys, ::testing::Each(keys[0]));
   EXPECT_EQ(keys[0].size(), 32U);
-  EXPECT_THAT(directory_.names(), ElementsAre("x.db"));
+  EXPECT_THAT(directory_.names(), ElementsAre("x.db", "x.db.key"));
 }
 
 TEST_F(SqliteOpenTest, many_openers_at_once_add_the_tables_to_a_hosts_database_once) {
@@ -240,7 +240,7 @@ TEST_F(SqliteOpenTest, a_directory_that_cannot_be_written_is_an_error_of_the_dir
         << path;
   }
   ::chmod(directory_.path().c_str(), 0700);
-  EXPECT_THAT(directory_.names(), ElementsAre("x.db"));
+  EXPECT_THAT(directory_.names(), ElementsAre("x.db", "x.db.key"));
 }
 
 TEST_F(SqliteOpenTest, a_read_only_file_is_an_error_and_not_a_read_only_outbox) {

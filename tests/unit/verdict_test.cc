@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,32 @@ TEST(Verdict, the_error_is_none_exactly_when_it_was_delivered) {
         << status;
     EXPECT_EQ(verdict.kind == VerdictKind::kDelivered, status >= 200 && status <= 299) << status;
   }
+}
+
+TEST(Verdict, a_complete_answer_that_is_no_success_is_put_into_words) {
+  const auto words = [](int status) {
+    return words_of(judge(ErrorClass::kNone, status, kAny2xx, kGone410), status);
+  };
+  EXPECT_EQ(words(503), "the receiver answered 503");
+  EXPECT_EQ(words(302), "the receiver answered 302, a redirect: not followed");
+  EXPECT_EQ(words(410), "the receiver answered 410: it is gone for good");
+  EXPECT_EQ(words(999), "the receiver answered 999, which is no HTTP status");
+}
+
+// | 4 | `timeout` | ...
+TEST(ErrorClasses, are_the_ones_that_are_documented_number_by_number) {
+  std::ifstream document(OUTRIDER_SOURCE_DIR "/schemas/errors.md");
+  int next = 0;
+  for (std::string line; std::getline(document, line);) {
+    const std::string number = "| " + std::to_string(next) + " | `";
+    if (!line.starts_with(number)) continue;
+    const std::string name =
+        line.substr(number.size(), line.find('`', number.size()) - number.size());
+    EXPECT_EQ(name, error_class_name(static_cast<ErrorClass>(next)));
+    EXPECT_EQ(error_class_from(name), static_cast<ErrorClass>(next));
+    ++next;
+  }
+  EXPECT_EQ(next, static_cast<int>(ErrorClass::kAborted) + 1) << "kAborted is the last";
 }
 
 }  // namespace

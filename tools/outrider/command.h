@@ -17,6 +17,7 @@ namespace outrider::cli {
 struct Globals {
   std::string database = "outrider.db";
   std::string providers;  // directory of extra definitions; empty: none
+  std::string key_file;   // empty: a credential, or beside the database
   bool json = false;
 };
 
@@ -42,13 +43,20 @@ enum class IfMissing { kFail, kCreate };
 // The database that the options name, with the providers they name.
 [[nodiscard]] Result<std::unique_ptr<Database>> open_database(
     const Globals& globals, IfMissing if_missing = IfMissing::kFail,
-    std::uint64_t max_payload_bytes = DatabaseOptions{}.max_payload_bytes);
+    std::uint64_t max_payload_bytes = DatabaseOptions{}.max_payload_bytes, bool seal = true);
+
+// A flag of the commands that may make a database.
+void plain_option(CLI::App& app, bool& plain);
+// Who runs this, for the audit trail: "name (uid 1000)".
+[[nodiscard]] std::string who_runs_this();
 
 void add_serve(CLI::App& app, Commands& commands);
 void add_send(CLI::App& app, Commands& commands);
 void add_endpoint(CLI::App& app, Commands& commands);
 void add_queue(CLI::App& app, Commands& commands);
 void add_event(CLI::App& app, Commands& commands);
+void add_key(CLI::App& app, Commands& commands);
+void add_forget(CLI::App& app, Commands& commands);
 void add_provider(CLI::App& app, Commands& commands);
 void add_verify(CLI::App& app, Commands& commands);
 void add_listen(CLI::App& app, Commands& commands);

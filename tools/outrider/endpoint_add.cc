@@ -30,6 +30,7 @@ class Add final : public Command {
     rate_option(app, "--rate", spec_.rate_per_second, "Requests a second, at most (0: unlimited)");
     number_option<std::uint32_t>(app, "--max-in-flight", spec_.max_in_flight, 1, 1024,
                                  "Requests at once, at most (default 32)");
+    plain_option(app, plain_);
     app.footer(
         "Examples:\n"
         "  outrider endpoint add --account acme --provider NAME --url https://acme.example/hooks\n"
@@ -51,7 +52,8 @@ class Add final : public Command {
     auto tls = tls_.read();
     if (!tls) return tl::unexpected(tls.error());
     spec_.tls = std::move(*tls);
-    auto database = open_database(globals, IfMissing::kCreate);
+    auto database =
+        open_database(globals, IfMissing::kCreate, DatabaseOptions{}.max_payload_bytes, !plain_);
     if (!database) return tl::unexpected(database.error());
     const auto added = (*database)->add_endpoint(spec_);
     if (!added) return tl::unexpected(tls_.told(added.error()));
@@ -78,6 +80,7 @@ class Add final : public Command {
   std::vector<std::string> headers_;
   SecretSource secret_;
   TlsSource tls_;
+  bool plain_ = false;
 };
 
 }  // namespace

@@ -28,6 +28,9 @@ class List final : public Command {
                    "cancelled");
     app.add_option("--endpoint", filter_.endpoint, "Only with a delivery to this endpoint")
         ->type_name("ID");
+    app.add_option("--idempotency-key", filter_.idempotency_key,
+                   "The event published with this key; needs --account and --provider")
+        ->type_name("KEY");
     app.add_option("--before", filter_.before, "Only older than this event: the next page")
         ->type_name("ID");
     number_option<std::uint32_t>(app, "--limit", filter_.limit, 1, 1000,

@@ -89,6 +89,9 @@ std::string delivery_text(const DeliveryView& delivery, std::int64_t now_ms) {
   if (delivery.log.empty()) return text + "  no attempt yet\n";
   text += indented(attempts_table(delivery.log, now_ms), "  ");
   const AttemptView& last = delivery.log.back();
+  if (!last.unreadable.empty()) {
+    text += "  Response: cannot be read, " + printable(last.unreadable) + "\n";
+  }
   if (!last.response.empty()) {
     text += "  Answer to attempt " + std::to_string(last.number) + ":\n" +
             indented(printable(last.response, Lines::kMany), "    ");
@@ -97,6 +100,9 @@ std::string delivery_text(const DeliveryView& delivery, std::int64_t now_ms) {
 }
 
 std::string payload_text(const EventView& event, bool revealed) {
+  if (!event.unreadable.empty()) {
+    return "\nPayload: cannot be read, " + printable(event.unreadable) + "\n";
+  }
   if (event.payload_purged) return "\nPayload: purged, its time was over\n";
   return std::string("\nPayload") +
          (revealed ? ":\n" : " (sensitive fields are masked; --reveal shows them):\n") +
@@ -127,7 +133,7 @@ std::string event_text(const EventView& event, bool revealed, std::int64_t now_m
   fields.add("Provider", event.provider);
   fields.add("Type", event.type);
   fields.add("Created", when(event.created_at, now_ms));
-  fields.add("Idempotency key", event.idempotency_key.value_or(""));
+  if (event.has_idempotency_key) fields.add("Idempotency key", "set");
   fields.add("Ordering key", event.ordering_key.value_or(""));
   if (event.expires_at) fields.add("Expires", when(event.expires_at, now_ms));
   fields.add("Deliveries", states_text(event.deliveries));

@@ -28,6 +28,11 @@ void add_globals(CLI::App& app, Globals& globals) {
                  "A directory of provider definitions, beside the built-in ones")
       ->envname("OUTRIDER_PROVIDERS")
       ->type_name("DIR");
+  app.add_option("--key-file", globals.key_file,
+                 "What the sealed database hangs on (default: the service manager's credential\n"
+                 "outrider.key, else the database's path with .key behind it)")
+      ->envname("OUTRIDER_KEY_FILE")
+      ->type_name("FILE");
   app.add_flag("--json", globals.json, "One JSON document on standard output, for programs");
   app.set_version_flag("--version", "outrider " + std::string(version()), "Print the version");
 }
@@ -38,6 +43,8 @@ void add_commands(CLI::App& app, Commands& commands) {
   add_endpoint(app, commands);
   add_queue(app, commands);
   add_event(app, commands);
+  add_key(app, commands);
+  add_forget(app, commands);
   add_provider(app, commands);
   add_verify(app, commands);
   add_listen(app, commands);
@@ -69,7 +76,8 @@ std::string help_text(const CLI::App& app) {
   text.erase(text.find_last_not_of('\n') + 1);
   if (outer != nullptr) {
     text +=
-        "\n\nBefore or behind any command: --db PATH, --providers DIR, --json; see: outrider "
+        "\n\nBefore or behind any command: --db PATH, --key-file FILE, --providers DIR, --json; "
+        "see: outrider "
         "--help";
   }
   return text + "\n";

@@ -34,6 +34,7 @@ constexpr std::array kEndings{
     Ending{ErrorCode::kUnknownOutcome, kUnknown},
     Ending{ErrorCode::kStopped, kFailed},
     Ending{ErrorCode::kInternal, kFailed},
+    Ending{ErrorCode::kKey, kStorage},
 };
 
 std::atomic<bool> reader_gone = false;
@@ -67,7 +68,8 @@ std::string exit_code_table() {
          "  4  refused: by the provider's rules, by a check of the payload or signature,\n"
          "     or because it conflicts with what is there\n"
          "  5  busy or locked by another process: try again, or stop the other one\n"
-         "  6  the database, a file or the disk: damaged, too new, full, not writable\n"
+         "  6  the database, its key file or the disk: missing key, damaged, too new, full, not "
+         "writable\n"
          "  7  unknown: it may or may not have been written; look before you repeat it\n"
          "  128+n  ended at once by a second signal n\n";
 }

@@ -37,6 +37,7 @@ class Send final : public Command {
         ->type_name("ID");
     number_option<std::uint64_t>(app, "--max-payload-bytes", max_payload_bytes_, 1024,
                                  16 * 1024 * 1024, "Refuse a larger payload (default 262144)");
+    plain_option(app, plain_);
     app.footer(
         "Examples:\n"
         "  outrider send --account acme --provider NAME --type loan.paid --file paid.json\n"
@@ -51,7 +52,7 @@ class Send final : public Command {
     auto payload = read_input(file_, kMaxInputBytes);
     if (!payload) return tl::unexpected(payload.error());
     event_.payload = std::move(*payload);
-    auto database = open_database(globals, IfMissing::kCreate, max_payload_bytes_);
+    auto database = open_database(globals, IfMissing::kCreate, max_payload_bytes_, !plain_);
     if (!database) return tl::unexpected(database.error());
     const auto receipt = (*database)->publish(event_);
     if (!receipt) return tl::unexpected(receipt.error());
@@ -70,6 +71,7 @@ class Send final : public Command {
 
   Event event_;
   std::string file_ = "-";
+  bool plain_ = false;
   std::uint64_t max_payload_bytes_ = DatabaseOptions{}.max_payload_bytes;
 };
 

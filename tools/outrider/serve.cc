@@ -57,6 +57,7 @@ class Serve final : public Command {
                                  36'500, "Payloads of finished events (default 30; 0: for ever)");
     number_option<std::uint32_t>(app, "--retain-attempt-days", options_.retain_attempt_days, 0,
                                  36'500, "Attempts and finished events (default 400; 0: for ever)");
+    plain_option(app, plain_);
     app.add_flag("--quiet", quiet_, "No log on standard error");
     app.footer(
         "Prints one line when it is ready; logs JSON lines to standard error.\n"
@@ -72,6 +73,8 @@ class Serve final : public Command {
     raise_descriptor_limit();
     options_.database = globals.database;
     options_.providers_dir = globals.providers;
+    options_.key_file = globals.key_file;
+    options_.seal = !plain_;
     auto egress_proxy = egress_proxy_.read();
     if (!egress_proxy) return tl::unexpected(egress_proxy.error());
     options_.egress_proxy = std::move(*egress_proxy);
@@ -117,6 +120,7 @@ class Serve final : public Command {
   Options options_;
   EgressProxySource egress_proxy_;
   bool quiet_ = false;
+  bool plain_ = false;
 };
 
 }  // namespace

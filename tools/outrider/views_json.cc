@@ -15,6 +15,7 @@ void write_attempt(JsonOutput& json, const AttemptView& attempt) {
       .member("peer", attempt.peer)
       .member("detail", attempt.detail)
       .member("response", attempt.response)
+      .member("unreadable", attempt.unreadable)
       .end_object();
 }
 
@@ -85,10 +86,11 @@ void write_json(JsonOutput& json, const EventView& event, Payload payload) {
       .member("provider", event.provider)
       .member("type", event.type)
       .member("created_at", event.created_at)
-      .member("idempotency_key", event.idempotency_key)
+      .member("has_idempotency_key", event.has_idempotency_key)
       .member("ordering_key", event.ordering_key)
       .member("expires_at", event.expires_at)
-      .member("payload_purged", event.payload_purged);
+      .member("payload_purged", event.payload_purged)
+      .member("unreadable", event.unreadable);
   if (payload == Payload::kShow) json.member("payload", event.payload);
   json.key("deliveries").begin_array();
   for (const DeliveryView& delivery : event.deliveries) write_delivery(json, delivery, payload);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,11 +23,30 @@ struct DatabaseOptions {
       false;  // make it where it is missing (endpoint add, send, serve); otherwise kNotFound
   std::uint64_t max_payload_bytes = 256 * 1024;
   std::uint32_t busy_timeout_ms = 5000;
+  std::string key_file;  // as Options::key_file
+  bool seal = true;      // as Options::seal
+  std::string actor;     // who does what is done here, for the audit trail; empty: the user id
+  // Called while opening, when a key file was made for a new database.
+  std::function<void(const std::string& path)> key_created;
+};
+
+// What seals the database. Numbers are of data keys: one per account and day, and one per account.
+struct KeyView {
+  bool sealed = false;  // false: kept plain since it was made
+  std::string key_file;
+  std::string problem;           // not empty: why the key file cannot be used
+  std::uint32_t generation = 0;  // of the key file, from 1
+  bool rotating = false;         // a rotation was begun and has not come to its end
+  std::uint64_t keys = 0;
+  std::uint64_t keys_behind = 0;  // still wrapped with an older generation
+  std::uint64_t accounts = 0;
 };
 
 class Database {
  public:
-  // Errors: kNotFound, kCorrupt (not a database, or damaged), kTooNew, kIo, kBusy.
+  // Errors: kNotFound, kCorrupt (not a database, or damaged), kTooNew, kIo, kBusy, kKey (the key
+  // file is another database's). Where the key file is missing or cannot be used, whatever needs no
+  // key works; the rest answers kKey or says why it is unreadable.
   [[nodiscard]] static Result<std::unique_ptr<Database>> open(DatabaseOptions options,
                                                               Providers providers);
   // Publishing without an engine: durable when it returns; delivered when one runs.
@@ -76,6 +96,19 @@ class Database {
   };
   // Rows of outrider_outbox that were refused, newest first.
   [[nodiscard]] Result<std::vector<RejectedRow>> rejected(std::uint32_t limit = 50);
+
+  [[nodiscard]] Result<KeyView> keys();
+  // Begins a new generation of the key file, or goes on with one that was begun, and wraps every
+  // data key anew; nothing that is sealed is touched. `progress` hears after each step how many are
+  // done of how many. Interrupted, it goes on where it stopped. Afterwards older backups of the
+  // database need the key file's older backups. Errors: kRefused (kept plain), kKey, kIo.
+  [[nodiscard]] Result<std::uint64_t> rotate_keys(
+      const std::function<void(std::uint64_t done, std::uint64_t all)>& progress = {});
+  // Destroys the account's keys: its payloads, answers, secrets and headers become unreadable, here
+  // and in every copy of the database. Its endpoints are removed, what is pending is cancelled;
+  // what was attempted, and when, stays on record. Returns how many endpoints went. Errors:
+  // kRefused (kept plain), kKey, kIo (the key file cannot be replaced).
+  [[nodiscard]] Result<std::uint32_t> forget(const std::string& account);
 
   ~Database();
   Database(const Database&) = delete;

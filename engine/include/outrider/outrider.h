@@ -43,6 +43,11 @@ struct TargetPolicy {
 
 struct Options {
   std::string database;  // path of the SQLite file; created (mode 0600) where it does not exist
+  // The key file that what is sealed hangs on; empty: the service manager's credential
+  // `outrider.key` where there is one, else `<database>.key`. Made for a new database (mode 0600)
+  // where it does not exist: back it up.
+  std::string key_file;
+  bool seal = true;           // of a new database; an existing one stays sealed, or plain
   std::string providers_dir;  // extra provider definitions, beside the built-in ones; empty: none
   std::uint64_t max_payload_bytes = 256 * 1024;  // 1 KiB - 16 MiB
   std::uint32_t max_in_flight = 256;             // requests at once over all endpoints, 1-4096
@@ -67,7 +72,7 @@ class Engine {
  public:
   // Opens (creates, migrates) the database and loads the providers. Sends nothing yet. One engine
   // per file: kLocked says who holds it. Errors: kInvalidArgument (an option, named), kLocked,
-  // kCorrupt, kTooNew, kIo.
+  // kCorrupt, kTooNew, kIo, kKey.
   [[nodiscard]] static Result<std::unique_ptr<Engine>> open(Options options);
 
   // Starts the threads and the deliveries; once. Returns when the endpoints are known.

@@ -32,6 +32,7 @@ enum class ErrorCode : std::uint8_t {
                     // idempotency key
   kStopped,         // the engine is stopping or stopped
   kInternal,        // a library failed in a way that has no better name
+  kKey,             // the key file is missing, wrong, too old or open to others
 };
 
 // The stable, lower-case name of a code ("invalid_argument"), as printed in JSON output.

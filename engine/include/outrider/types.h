@@ -142,6 +142,7 @@ struct EndpointView {
   std::uint32_t recent_failures = 0;  // failures remembered for the sliding window
   std::uint32_t live_secrets = 0;     // the texts are never shown
   TlsIdentity tls;                    // without its key
+  std::string unreadable;  // not empty: why what is sealed of it cannot be read; it sends nothing
 };
 
 struct AttemptView {
@@ -149,10 +150,11 @@ struct AttemptView {
   std::int64_t started_at = 0;
   std::int64_t duration_ms = 0;
   ErrorClass error = ErrorClass::kNone;
-  int status = 0;        // 0: no status line arrived
-  std::string peer;      // address:port actually connected to
-  std::string detail;    // what happened, in words
-  std::string response;  // the answer's first bytes, bounded
+  int status = 0;          // 0: no status line arrived
+  std::string peer;        // address:port actually connected to
+  std::string detail;      // what happened, in words
+  std::string response;    // the answer's first bytes, bounded
+  std::string unreadable;  // not empty: why the response cannot be read
 };
 
 struct DeliveryView {
@@ -174,11 +176,12 @@ struct EventView {
   std::string provider;
   std::string type;
   std::int64_t created_at = 0;
-  std::optional<std::string> idempotency_key;
+  bool has_idempotency_key = false;  // only a keyed digest of it is kept
   std::optional<std::string> ordering_key;
   std::optional<std::int64_t> expires_at;
   std::string payload;  // masked unless revealed; empty once purged
   bool payload_purged = false;
+  std::string unreadable;  // not empty: why the payload cannot be read (forgotten, no key, damaged)
   std::vector<DeliveryView> deliveries;
 };
 
@@ -188,6 +191,7 @@ struct EventFilter {
   std::string type;
   std::optional<DeliveryState> state;  // events with a delivery in this state
   std::string endpoint;                // events with a delivery to this endpoint
+  std::string idempotency_key;         // needs account and provider
   std::string before;                  // cursor: only events older than this id
   std::uint32_t limit = 50;            // 1-1000
 };

@@ -1,5 +1,8 @@
 -- Outrider's tables. All names start with outrider_, so that they can live in the host application's own database.
 -- Times are UTC milliseconds. What each table costs per event is measured by tests/bench.
+--
+-- Columns marked "sealed" hold bytes whose first one tells the form: 00, then the plain value (a database that is kept
+-- plain); or 01, then AES-256-GCM (engine/crypto/sealed.h), bound to account, table, row and column.
 
 CREATE TABLE outrider_meta (
   name  TEXT PRIMARY KEY NOT NULL,
@@ -12,7 +15,7 @@ CREATE TABLE outrider_endpoint (
   provider         TEXT    NOT NULL,
   url              TEXT    NOT NULL,
   types            TEXT    NOT NULL,              -- JSON array; empty: all
-  headers          TEXT    NOT NULL,              -- JSON array of [name, value]
+  headers          BLOB,                          -- sealed: JSON array of [name, value]; NULL: none
   description      TEXT    NOT NULL,
   rate_per_second  REAL    NOT NULL,
   max_in_flight    INTEGER NOT NULL,
@@ -24,7 +27,11 @@ CREATE TABLE outrider_endpoint (
   consecutive      INTEGER NOT NULL DEFAULT 0,    -- its breaker: failures in a row
   failures         TEXT    NOT NULL DEFAULT '[]', -- times of the last failures, oldest first
   epoch            INTEGER NOT NULL DEFAULT 0,    -- raised by activation
-  cancel_through   INTEGER NOT NULL DEFAULT 0     -- pending deliveries up to this id are being cancelled
+  cancel_through   INTEGER NOT NULL DEFAULT 0,    -- pending deliveries up to this id are being cancelled
+  tls_min          INTEGER NOT NULL DEFAULT 12,   -- 12: TLS 1.2, 13: TLS 1.3
+  tls_ca           TEXT,                          -- PEM; NULL: the system's authorities
+  tls_certificate  TEXT,                          -- PEM: the client certificate and its chain
+  tls_key          BLOB                           -- sealed: its private key, PEM
 );
 CREATE INDEX outrider_endpoint_by_account ON outrider_endpoint (account, provider);
 CREATE INDEX outrider_endpoint_cancelling ON outrider_endpoint (id) WHERE cancel_through > 0;
@@ -32,7 +39,7 @@ CREATE INDEX outrider_endpoint_cancelling ON outrider_endpoint (id) WHERE cancel
 CREATE TABLE outrider_secret (
   id         INTEGER PRIMARY KEY,
   endpoint   INTEGER NOT NULL,
-  secret     TEXT    NOT NULL,
+  secret     BLOB    NOT NULL,  -- sealed
   created_at INTEGER NOT NULL,
   expires_at INTEGER
 );
@@ -59,17 +66,18 @@ CREATE TABLE outrider_event (
   flags           INTEGER NOT NULL DEFAULT 0,  -- 1 test, 2 expiry spares the first attempt, 4 payload purged
   max_attempts    INTEGER NOT NULL DEFAULT 0,
   expires_at      INTEGER,
-  idempotency_key TEXT,
+  idempotency_key BLOB,                        -- as in outrider_idempotency
   ordering_key    TEXT,
-  body            BLOB
+  body            BLOB                         -- sealed
 );
 
+-- Keyed digests, never the publisher's text.
 CREATE TABLE outrider_idempotency (
   account  TEXT    NOT NULL,
   provider TEXT    NOT NULL,
-  key      TEXT    NOT NULL,
+  key      BLOB    NOT NULL,  -- of the idempotency key
   event    INTEGER NOT NULL,
-  sha256   BLOB    NOT NULL,
+  payload  BLOB    NOT NULL,  -- of the payload
   PRIMARY KEY (account, provider, key)
 ) WITHOUT ROWID;
 
@@ -116,7 +124,40 @@ CREATE TABLE outrider_attempt (
   status      INTEGER NOT NULL,
   peer        TEXT,
   detail      TEXT,
-  response    BLOB
+  response    BLOB               -- sealed
+);
+
+-- Data keys: one per account and day for what passes through, one per account (day 0) for what stays. Wrapped with the
+-- account's own key, which follows from the key file. A row that is gone makes what it sealed unreadable.
+CREATE TABLE outrider_key (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  account    TEXT    NOT NULL,  -- '': the database's own
+  day        INTEGER NOT NULL,  -- days since 1970-01-01 UTC
+  generation INTEGER NOT NULL,  -- of the key file
+  wrapped    BLOB    NOT NULL,
+  UNIQUE (account, day)
+);
+CREATE INDEX outrider_key_by_day ON outrider_key (day);
+
+-- What operators did. Append-only.
+CREATE TABLE outrider_audit (
+  id      INTEGER PRIMARY KEY,
+  at      INTEGER NOT NULL,
+  actor   TEXT    NOT NULL,
+  action  TEXT    NOT NULL,  -- 'endpoint.add', 'event.reveal', …
+  kind    INTEGER NOT NULL,  -- of the object: 0 none, 1 endpoint, 2 delivery, 3 event
+  object  INTEGER NOT NULL,
+  account TEXT    NOT NULL,
+  detail  TEXT    NOT NULL
+);
+
+-- The chain over attempts and audit rows, in the order of their commits: each link is a keyed digest of its row and its
+-- place, and outrider_meta's chain_head of all links before it.
+CREATE TABLE outrider_link (
+  seq    INTEGER PRIMARY KEY,
+  kind   INTEGER NOT NULL,  -- 1 attempt, 2 audit row
+  object INTEGER NOT NULL,
+  digest BLOB    NOT NULL
 );
 
 -- Finished deliveries by state, so that `queue` need not count history.
@@ -142,7 +183,7 @@ CREATE TABLE outrider_outbox (
   account         TEXT NOT NULL,
   provider        TEXT NOT NULL,
   type            TEXT NOT NULL,
-  payload         TEXT,                 -- JSON; erased once picked up
+  payload         TEXT,                 -- JSON; erased once picked up, as is the next
   idempotency_key TEXT,
   ordering_key    TEXT,
   expires_at      INTEGER,              -- UTC milliseconds
