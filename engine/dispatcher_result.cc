@@ -22,6 +22,10 @@ void Dispatcher::finished(Flight flight, net::HttpOutcome outcome) {
   const core::Verdict verdict =
       core::judge(outcome.error, outcome.status, provider.success, provider.gone);
 
+  if (verdict.kind != core::VerdictKind::kDelivered && outcome.detail.empty()) {
+    outcome.detail = core::words_of(verdict, outcome.status);
+  }
+
   storage::AttemptFinished mutation;
   mutation.claimed = {.endpoint = flight.claim.endpoint,
                       .next_at = flight.claim.item.next_at_ms,

@@ -33,4 +33,7 @@ struct Verdict {
 [[nodiscard]] Verdict judge(ErrorClass transport, int status, const SuccessRule& success,
                             const std::vector<int>& gone) noexcept;
 
+// A complete answer that was no success, in words for the attempt's record.
+[[nodiscard]] std::string words_of(const Verdict& verdict, int status);
+
 }  // namespace outrider::core

@@ -14,7 +14,9 @@
 //    has not connected yet is closed without that call; libcurl then says CURL_POLL_REMOVE, and
 //    whatever is left is forgotten when the number comes back in opened().
 // 3. No call into libcurl from its own callbacks: a zero time-out becomes a zero timer.
-// 4. After every action finished transfers are asked for, whatever the action's result.
+// 4. A socket that libuv reports as broken is read to its end: a reset does not take away what came
+//    before it.
+// 5. After every action finished transfers are asked for, whatever the action's result.
 #include "net/curl_multi.h"
 
 #include <unistd.h>
@@ -31,6 +33,9 @@ struct CurlMulti::Poll {
   uv_poll_t uv{};
   CurlMulti* multi = nullptr;
   curl_socket_t fd = CURL_SOCKET_BAD;
+  [[nodiscard]] bool is_on() const {
+    return uv_is_active(reinterpret_cast<const uv_handle_t*>(&uv)) != 0;
+  }
 };
 
 struct CurlMulti::Timer {
@@ -133,7 +138,7 @@ int CurlMulti::on_socket(CURL* /*easy*/, curl_socket_t fd, int what, void* self,
 void CurlMulti::watch(curl_socket_t fd, int what) {
   Socket& it = socket(fd);
   if (what == CURL_POLL_REMOVE) {
-    if (it.events == UV_READABLE) {
+    if (it.events == UV_READABLE && it.poll && it.poll->is_on()) {
       it.parked = true;
     } else {
       it.poll.reset();
@@ -144,7 +149,7 @@ void CurlMulti::watch(curl_socket_t fd, int what) {
   it.parked = false;
   const int events = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
                      ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
-  if (it.poll && it.events == events) return;
+  if (it.poll && it.events == events && it.poll->is_on()) return;
   if (!it.poll) {
     auto poll = std::make_unique<Poll>();
     poll->multi = this;
@@ -153,21 +158,36 @@ void CurlMulti::watch(curl_socket_t fd, int what) {
     it.poll = own_uv(std::move(poll));
   }
   it.events = events;
-  const int failed = uv_poll_start(&it.poll->uv, events, [](uv_poll_t* uv, int status, int ready) {
-    const auto& poll = from_uv<Poll>(uv);
-    Socket& ready_socket = poll.multi->socket(poll.fd);
-    if (ready_socket.parked) {
-      ready_socket.poll.reset();
-      ready_socket.events = 0;
-      ready_socket.parked = false;
-      return;
-    }
-    const int mask = status < 0 ? CURL_CSELECT_ERR
-                                : ((ready & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0) |
-                                      ((ready & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0);
-    poll.multi->act(poll.fd, mask);
-  });
+  start_poll(it);
+}
+
+void CurlMulti::start_poll(Socket& it) {
+  const int failed =
+      uv_poll_start(&it.poll->uv, it.events, [](uv_poll_t* uv, int status, int ready) {
+        const auto& poll = from_uv<Poll>(uv);
+        poll.multi->ready(poll.fd, status < 0, ready);
+      });
   OUTRIDER_ASSERT(failed == 0);
+}
+
+void CurlMulti::ready(curl_socket_t fd, bool broken, int events) {
+  Socket& it = socket(fd);
+  if (it.parked) {
+    it.poll.reset();
+    it.events = 0;
+    it.parked = false;
+    return;
+  }
+  if (!broken) {
+    act(fd, ((events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0) |
+                ((events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0));
+    return;
+  }
+  // libuv has stopped the poll. What came before the reset, a whole answer perhaps, can still be
+  // read, and libcurl reads only when it is told to.
+  act(fd, CURL_CSELECT_IN | CURL_CSELECT_ERR);
+  Socket& after = socket(fd);
+  if (after.poll && !after.poll->is_on()) start_poll(after);
 }
 
 int CurlMulti::on_timer(CURLM* /*multi*/, long timeout_ms, void* self) noexcept {

@@ -59,6 +59,8 @@ class CurlMulti {
   static int on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* slot) noexcept;
   static int on_timer(CURLM* multi, long timeout_ms, void* self) noexcept;
   void watch(curl_socket_t fd, int what);
+  void start_poll(Socket& socket);
+  void ready(curl_socket_t fd, bool broken, int events);
   void act(curl_socket_t fd, int events);
   void drain();
   [[nodiscard]] Socket& socket(curl_socket_t fd);

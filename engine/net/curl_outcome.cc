@@ -88,11 +88,11 @@ Failure failure_of(const TransferFacts& facts) {
       return connection_died(facts);
     case CURLE_RECV_ERROR:
       // Also how libcurl reports a chunk it cannot read, and a TLS alert that comes after the
-      // handshake (a missing client certificate, in TLS 1.3).
+      // handshake (a missing client certificate, in TLS 1.3), and a record that is none.
       if (mentions(words, "chunk")) {
         return {ErrorClass::kProtocol, "the answer's chunks cannot be read"};
       }
-      if (facts.tls && mentions(words, "alert")) {
+      if (facts.tls && mentions(words, "SSL routines") && !mentions(words, "unexpected eof")) {
         return {ErrorClass::kTls, "TLS failed: " + printable(words)};
       }
       return connection_died(facts);

@@ -4,9 +4,12 @@
 //    socket is made, and again before every request.
 // 2. A kept connection with something to read while it is idle is never used: libcurl would take it
 //    for the answer to the next request. It may wait in the socket or, with TLS, in OpenSSL. The
-//    same for a connection that has ended. (What is still on its way when the request leaves cannot
-//    be told from an answer; HTTP/1.1 has no means for that.)
+//    same for a connection that has ended, or on which an earlier request was not taken whole.
 // 3. The request leaves at most once.
+// 4. An answer that is read before the peer's TCP has acknowledged all of the request is early: it
+//    answers something else, or a request nobody can have read. So is one that crossed the request
+//    on its way. (What comes after the acknowledgement is the receiver's word, whatever it has
+//    read.)
 #include "net/curl_transfer.h"
 
 #include <netinet/in.h>
@@ -23,6 +26,7 @@
 #include "net/curl_outcome.h"
 #include "net/own_addresses.h"
 #include "net/retry_after.h"
+#include "net/socket_state.h"
 #include "net/tunnel_outcome.h"
 
 namespace outrider::net {
@@ -50,23 +54,6 @@ namespace {
   text += ip;
   if (v6) text += ']';
   return text += ":" + std::to_string(port);
-}
-
-// Nothing to read and still there: what an idle connection must be.
-[[nodiscard]] bool is_quiet(curl_socket_t fd) {
-  char byte = 0;
-  return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
-         (errno == EAGAIN || errno == EWOULDBLOCK);
-}
-
-[[nodiscard]] bool is_at(curl_socket_t fd, bool v6, int local_port) {
-  sockaddr_storage local{};
-  socklen_t size = sizeof local;
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) != 0) return false;
-  if (local.ss_family != (v6 ? AF_INET6 : AF_INET)) return false;
-  const in_port_t port = v6 ? reinterpret_cast<const sockaddr_in6&>(local).sin6_port
-                            : reinterpret_cast<const sockaddr_in&>(local).sin_port;
-  return ntohs(port) == local_port;
 }
 
 template <class T>
@@ -216,6 +203,8 @@ void CurlTransfer::launch(bool fresh) {
   spoiled_ = false;
   sends_ = 0;
   opened_.clear();
+  connection_ = CURL_SOCKET_BAD;
+  stopped_untaken_ = false;
   peer_.clear();
   fault_.reset();
   fault_detail_.clear();
@@ -370,24 +359,35 @@ bool CurlTransfer::may_send(std::string_view peer_ip, int peer_port, std::string
   }
   const std::string ends = peer_ + " " + endpoint_text(local_ip, local_port);
   if (proxy_) peer_ = tunnel_.substr(2) + " via " + peer_;
-  if (own_connection(ends, local_ip, local_port)) return true;
+  if (own_connection(ends, local_ip, local_port)) return !is_spoken_to_early();
   const auto kept = multi_->connection(ends);
-  spoiled_ = !kept || !is_quiet(*kept) || has_unread_tls(easy_.get());
+  spoiled_ = !kept || unread(*kept) != Unread::kNothing || !is_acknowledged(*kept) ||
+             has_unread_tls(easy_.get());
   if (spoiled_) {
     fault_ = AnswerFault{ErrorClass::kAborted, "the connection could not be trusted"};
+    return false;
   }
-  return !spoiled_;
+  connection_ = *kept;
+  return true;
+}
+
+// With TLS there may be session tickets to read on a new connection; without, nothing is due.
+bool CurlTransfer::is_spoken_to_early() {
+  if (request_.target.tls || unread(connection_) != Unread::kBytes) return false;
+  fault_ = AnswerFault{ErrorClass::kProtocol, "the receiver spoke before it was asked"};
+  return true;
 }
 
 // Is it a connection this transfer has made just now? Then it is given its name.
 bool CurlTransfer::own_connection(const std::string& ends, std::string_view local_ip,
                                   int local_port) {
   const bool v6 = local_ip.find(':') != std::string_view::npos;
-  const auto mine =
-      std::find_if(opened_.begin(), opened_.end(),
-                   [v6, local_port](curl_socket_t fd) { return is_at(fd, v6, local_port); });
+  const auto mine = std::find_if(
+      opened_.begin(), opened_.end(),
+      [v6, local_port](curl_socket_t fd) { return is_at_local_port(fd, v6, local_port); });
   if (mine == opened_.end()) return false;
   multi_->name_connection(*mine, ends);
+  connection_ = *mine;
   opened_.clear();
   return true;
 }
@@ -403,6 +403,14 @@ bool CurlTransfer::all_sent() const {
              static_cast<curl_off_t>(request_.body.size());
 }
 
+// Only while libcurl has the connection.
+bool CurlTransfer::all_taken() const { return all_sent() && is_acknowledged(connection_); }
+
+void CurlTransfer::stop() {
+  stopped_untaken_ = sends_ > 0 && connection_ != CURL_SOCKET_BAD && !all_taken();
+  multi_->remove(easy_.get());
+}
+
 CURLcode CurlTransfer::on_tls_context(CURL* /*easy*/, void* ssl_ctx, void* self) noexcept {
   const auto& transfer = *static_cast<CurlTransfer*>(self);
   const auto& identity = transfer.request_.identity;
@@ -413,7 +421,7 @@ CURLcode CurlTransfer::on_tls_context(CURL* /*easy*/, void* ssl_ctx, void* self)
 std::size_t CurlTransfer::on_header(char* data, std::size_t /*one*/, std::size_t size,
                                     void* self) noexcept {
   auto& transfer = *static_cast<CurlTransfer*>(self);
-  const bool sent = transfer.answer_.status() != 0 || transfer.all_sent();
+  const bool sent = transfer.answer_.status() != 0 || transfer.all_taken();
   return transfer.answer_.on_header_line({data, size}, sent) ? size : 0;
 }
 
@@ -464,15 +472,19 @@ HttpOutcome CurlTransfer::outcome_with(CURLcode result, core::Duration limit, co
                                .connected = !peer_.empty(),
                                .ready = sends_ > 0,
                                .any_sent = sends_ > 0 && request_bytes() > 0,
-                               .all_sent = all_sent(),
+                               .all_sent = all_sent() && !stopped_untaken_,
                                .answer_begun = answer_.begun(),
                                .os_errno = info<long>(easy, CURLINFO_OS_ERRNO),
                                .limit = limit});
     out.error = failure.error;
     out.detail = std::move(failure.words);
-  } else if (answer_.status() == 0 || (answer_.early() && answer_.status() < 400)) {
+  } else if (answer_.begun() && !answer_.head_complete()) {
+    // libcurl takes the end of the connection for the end of the head.
+    out.error = ErrorClass::kReset;
+    out.detail = "the connection died in the middle of the answer";
+  } else if (answer_.status() == 0) {
     out.error = ErrorClass::kProtocol;
-    out.detail = "the receiver answered before the request was sent";
+    out.detail = "the answer is not HTTP";
   }
   return out;
 }

@@ -56,7 +56,7 @@ class CurlTransfer {
   // After stop(), because its time is over.
   [[nodiscard]] HttpOutcome outcome_at_deadline(core::WallTime now);
   // Ends it wherever it is.
-  void stop() { multi_->remove(easy_.get()); }
+  void stop();
   // Forgets the request; keeps the handle.
   void clear();
 
@@ -90,7 +90,9 @@ class CurlTransfer {
                               int local_port);
   [[nodiscard]] bool own_connection(const std::string& ends, std::string_view local_ip,
                                     int local_port);
-  [[nodiscard]] bool all_sent() const;
+  [[nodiscard]] bool is_spoken_to_early();
+  [[nodiscard]] bool all_sent() const;   // given to the kernel
+  [[nodiscard]] bool all_taken() const;  // by the peer's TCP
 
   const TransferSettings& settings_;
   CurlMulti* multi_ = nullptr;  // of the request
@@ -114,6 +116,8 @@ class CurlTransfer {
   int sends_ = 0;                      // calls of the pre-request callback for this connection
   bool spoiled_ = false;               // the kept connection had something to read, or was dead
   std::vector<curl_socket_t> opened_;  // by this request, until one of them is its connection
+  curl_socket_t connection_ = CURL_SOCKET_BAD;  // that carries the request; valid while it runs
+  bool stopped_untaken_ = false;  // when it was stopped, the peer had not taken all of it
   std::string peer_;
   std::optional<AnswerFault> fault_;
   std::string fault_detail_;  // where static words do not say enough

@@ -57,6 +57,9 @@ bool HttpAnswer::on_header_line(std::string_view line, bool request_sent) {
     return give_up(ErrorClass::kTooLarge, "the headers of the answer are over 64 KiB");
   }
   const std::string_view text = without_line_end(line);
+  if (++header_lines_ > kMaxHeaderLines) {
+    return give_up(ErrorClass::kTooLarge, "the answer has over 500 header lines");
+  }
   switch (expects_) {
     case Expects::kStatusLine:
       return on_status_line(text, request_sent);
@@ -85,7 +88,9 @@ bool HttpAnswer::on_status_line(std::string_view line, bool request_sent) {
     return true;
   }
   status_ = status;
-  early_ = !request_sent;
+  if (!request_sent && status < 400) {
+    return give_up(ErrorClass::kProtocol, "the receiver answered before the request was sent");
+  }
   return true;
 }
 

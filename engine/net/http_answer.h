@@ -17,6 +17,7 @@ namespace outrider::net {
 
 inline constexpr std::size_t kMaxHeaderLineBytes = 16 * 1024;
 inline constexpr std::size_t kMaxHeaderBytes = 64 * 1024;  // all of them, interim ones and trailers
+inline constexpr int kMaxHeaderLines = 500;  // libcurl keeps each, at 25 times its shortest length
 inline constexpr int kMaxInterimAnswers = 16;
 inline constexpr std::size_t kKeptBodyBytes = 16 * 1024;
 inline constexpr std::size_t kMaxBodyBytes = 1024 * 1024;  // read and discarded beyond what is kept
@@ -28,8 +29,9 @@ struct AnswerFault {
 
 class HttpAnswer {
  public:
-  // A line of the head or of the trailers, with its line end. `request_sent`: all of the request
-  // had left when it came. False: give up, fault() says why.
+  // A line of the head or of the trailers, with its line end. `request_sent`: the peer had all of
+  // the request when it came. What says that all is well before that is no answer to it; what
+  // refuses it may come early. False: give up, fault() says why.
   [[nodiscard]] bool on_header_line(std::string_view line, bool request_sent);
   // False: give up, fault() says why.
   [[nodiscard]] bool on_body(std::string_view bytes);
@@ -37,8 +39,8 @@ class HttpAnswer {
   [[nodiscard]] const std::optional<AnswerFault>& fault() const noexcept { return fault_; }
   [[nodiscard]] int status() const noexcept { return status_; }  // of the final answer; 0: none yet
   [[nodiscard]] bool begun() const noexcept { return header_bytes_ > 0; }
-  // The final answer began before all of the request had left.
-  [[nodiscard]] bool early() const noexcept { return early_; }
+  // Its empty line has come. What libcurl calls complete need not have one.
+  [[nodiscard]] bool head_complete() const noexcept { return expects_ == Expects::kBodyOrTrailer; }
   [[nodiscard]] const std::optional<std::string>& retry_after() const noexcept {
     return retry_after_;
   }
@@ -57,9 +59,9 @@ class HttpAnswer {
   std::optional<AnswerFault> fault_;
   int status_ = 0;
   bool interim_ = false;
-  bool early_ = false;
   int interim_answers_ = 0;
   std::size_t header_bytes_ = 0;
+  int header_lines_ = 0;
   std::size_t body_bytes_ = 0;
   bool transfer_encoding_ = false;
   std::optional<std::string> content_length_;
