@@ -24,6 +24,9 @@ Failure tunnel_failure(const TunnelFacts& facts) {
   if (facts.connected) {
     return {ErrorClass::kConnect, "the proxy opened no tunnel and closed the connection"};
   }
+  if (facts.result != CURLE_COULDNT_CONNECT && facts.os_errno == 0) {
+    return {ErrorClass::kAborted, std::string("libcurl: ") + curl_easy_strerror(facts.result)};
+  }
   std::string words = "cannot connect to the proxy";
   if (facts.os_errno != 0) {
     words += std::string(": ") + std::strerror(static_cast<int>(facts.os_errno));

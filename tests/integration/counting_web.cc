@@ -77,6 +77,11 @@ std::map<std::string, WebCounts> CountingWeb::counts() {
   return counts_;
 }
 
+std::map<std::string, int> CountingWeb::tunnels() {
+  const std::lock_guard lock(mutex_);
+  return tunnels_;
+}
+
 void CountingWeb::serve() {
   std::array<epoll_event, 64> ready{};
   while (!ending_) {
@@ -134,7 +139,14 @@ bool CountingWeb::read(Connection& connection) {
   }
 }
 
-std::string CountingWeb::answer(std::string_view head) const {
+std::string CountingWeb::answer(std::string_view head) {
+  constexpr std::string_view kConnect = "CONNECT ";
+  if (head.substr(0, kConnect.size()) == kConnect) {
+    head.remove_prefix(kConnect.size());
+    const std::lock_guard lock(mutex_);
+    ++tunnels_[std::string(head.substr(0, head.find(' ')))];
+    return "HTTP/1.1 200 OK\r\n\r\n";
+  }
   constexpr std::string_view kRedirect = "POST /r/";
   if (head.substr(0, kRedirect.size()) != kRedirect) {
     return "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";

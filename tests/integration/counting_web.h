@@ -1,8 +1,10 @@
 // Web servers on as many addresses as the kernel gives them, in one thread: they answer every POST
 // at once, keep connections open, and count what they get by the address it came to.
 //
-//     /r/17        a redirect to the 17th of the given locations
-//     all else     200
+//     POST /r/17     a redirect to the 17th of the given locations
+//     POST ...       200
+//     CONNECT place  a proxy that does not really connect: what follows in the tunnel is answered
+//                    here
 #pragma once
 
 #include <atomic>
@@ -38,6 +40,8 @@ class CountingWeb {
 
   // By the address connected to ("10.0.0.1", "::1").
   [[nodiscard]] std::map<std::string, WebCounts> counts();
+  // What CONNECT asked for ("10.0.0.1:80").
+  [[nodiscard]] std::map<std::string, int> tunnels();
 
  private:
   struct Connection {
@@ -49,7 +53,7 @@ class CountingWeb {
   void serve();
   void accept(int listener);
   [[nodiscard]] bool read(Connection& connection);
-  [[nodiscard]] std::string answer(std::string_view head) const;
+  [[nodiscard]] std::string answer(std::string_view head);
 
   std::vector<UniqueFd> listeners_;
   const std::vector<std::string>* redirects_ = nullptr;
@@ -59,6 +63,7 @@ class CountingWeb {
   std::atomic<bool> ending_{false};
   std::mutex mutex_;
   std::map<std::string, WebCounts> counts_;
+  std::map<std::string, int> tunnels_;
 };
 
 }  // namespace outrider::net::testing

@@ -161,9 +161,7 @@ void InwardGround::start(const std::vector<std::string>& redirects) {
 }
 
 bool InwardGround::is_forbidden(const core::Address& address) const {
-  if (!networks_) {
-    return std::find(allowed_.begin(), allowed_.end(), address) == allowed_.end();
-  }
+  if (std::find(allowed_.begin(), allowed_.end(), address) != allowed_.end()) return false;
   const auto own = {kOwnPublicV4, kOwnPublicV6};
   if (std::find(own.begin(), own.end(), core::to_string(address)) != own.end()) return true;
   if (address.v6 && !lies_in(address, "2000::/3")) return true;
@@ -195,6 +193,33 @@ std::vector<std::string> InwardGround::forbidden_connects() {
     found.push_back(address + ": " + std::to_string(count) + " times");
   }
   return found;
+}
+
+EgressProxy InwardGround::proxy() const {
+  return {.host = core::to_string(allowed_[1]), .port = port_, .host_is_address = true};
+}
+
+std::vector<std::string> InwardGround::forbidden_tunnels() {
+  std::vector<std::string> found;
+  for (CountingWeb* web : {&inside_, &outside_}) {
+    for (const auto& [place, count] : web->tunnels()) {
+      std::string host = place.substr(0, place.rfind(':'));
+      if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
+      const auto address = core::parse_address(host);
+      // Also a name: what the proxy would make of it, nobody knows.
+      if (address && !is_forbidden(*address)) continue;
+      found.push_back(place + ": " + std::to_string(count) + " times");
+    }
+  }
+  return found;
+}
+
+int InwardGround::tunnels() {
+  int all = 0;
+  for (CountingWeb* web : {&inside_, &outside_}) {
+    for (const auto& [place, count] : web->tunnels()) all += count;
+  }
+  return all;
 }
 
 int InwardGround::requests() {

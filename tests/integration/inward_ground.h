@@ -49,6 +49,10 @@ class InwardGround {
   // All connects the witnesses know of, by address.
   [[nodiscard]] std::map<std::string, int> connects();
   [[nodiscard]] int requests();  // that arrived anywhere
+  // A proxy at an allowed address, and what it was asked for although it must not be connected to.
+  [[nodiscard]] EgressProxy proxy() const;
+  [[nodiscard]] std::vector<std::string> forbidden_tunnels();
+  [[nodiscard]] int tunnels();
 
  private:
   void start(const std::vector<std::string>& redirects);

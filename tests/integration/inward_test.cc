@@ -1,6 +1,7 @@
-// A hundred thousand URLs that mean to reach what must not be reached, each on four ways: on a
-// fresh connection, beside kept ones, by a name whose address changes between two look-ups, and by
-// a redirect. What counts is not what the sender says but what the witnesses saw: no connect, ever.
+// A hundred thousand URLs that mean to reach what must not be reached, each on five ways: on a
+// fresh connection, beside kept ones, by a name whose address changes between two look-ups, by a
+// redirect, and through an egress proxy. What counts is not what the sender says but what the
+// witnesses saw: no connect, ever.
 //
 // Each spelling is also tried past the grammar: a target is forged whose parts say "allowed" while
 // its URL is the spelling, as if parse_target() had read it differently from libcurl. Then only the
@@ -15,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +30,7 @@ namespace {
 constexpr std::uint64_t kSeed = 20'261'122;
 constexpr std::size_t kSpellings = 100'020;  // a multiple of the number of kinds
 constexpr std::size_t kFewSpellings = 9'000;
+constexpr std::size_t kThroughTheProxy = 21'000;
 constexpr std::size_t kLanes = 48;  // requests at once
 constexpr std::chrono::milliseconds kPatience{20'000};
 constexpr core::Duration kMinute{60'000};
@@ -64,7 +67,8 @@ class Inward : public ::testing::Test {
   }
 
   // A new one has no connections. Where it remembers no name, each request asks again.
-  void open_sender(const std::vector<std::string>& allow_nets, core::Duration remember) {
+  void open_sender(const std::vector<std::string>& allow_nets, core::Duration remember,
+                   std::optional<EgressProxy> proxy = {}) {
     sender_.reset();
     resolver_.reset();
     loop_ = std::make_unique<Loop>();
@@ -75,8 +79,8 @@ class Inward : public ::testing::Test {
     resolver_ = std::move(*resolver);
     auto rules = core::AddressRules::make(allow_nets, {});
     ASSERT_TRUE(rules.has_value());
-    auto sender =
-        make_curl_sender(*loop_, *resolver_, std::move(*rules), {.user_agent = "outrider/test"});
+    auto sender = make_curl_sender(*loop_, *resolver_, std::move(*rules),
+                                   {.user_agent = "outrider/test", .proxy = std::move(proxy)});
     ASSERT_TRUE(sender.has_value());
     sender_ = std::move(*sender);
   }
@@ -157,7 +161,8 @@ class Inward : public ::testing::Test {
   }
   void expect_allowed(const HttpOutcome& outcome) const {
     const auto rules = core::AddressRules::make(ground_->allow_nets(), {});
-    std::string host = outcome.peer.substr(0, outcome.peer.rfind(':'));
+    const std::string place = outcome.peer.substr(0, outcome.peer.find(" via "));
+    std::string host = place.substr(0, place.rfind(':'));
     if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
     const auto address = core::parse_address(host);
     EXPECT_TRUE(address && !rules->refuses(*address)) << outcome.peer;
@@ -190,6 +195,7 @@ class Inward : public ::testing::Test {
   void past_the_grammar();
   void by_changing_names();
   void by_redirects();
+  void through_a_proxy();
   void the_witnesses_can_see();
   void every_way(InwardGround::Where where, std::size_t count);
 
@@ -364,6 +370,36 @@ void Inward::by_redirects() {
   expect_no_forbidden_connect("redirect");
 }
 
+// The proxy connects where it is told, so here it is the witness: of what it is asked for. Each
+// spelling with the grammar, and past it; not all of them, because each forged host is a connection
+// to the one proxy, and its ports are soon used up.
+void Inward::through_a_proxy() {
+  open_sender(ground_->allow_nets(), kMinute, ground_->proxy());
+  std::map<std::string_view, Tally> tallies;
+  drive(std::min(spellings_.size(), kThroughTheProxy), [&](std::size_t i, std::size_t lane) {
+    Tally& tally = tallies[spellings_[i].kind];
+    const auto told = [this, &tally](const HttpOutcome& outcome) { note(tally, outcome); };
+    std::vector<Step> steps;
+    auto target = read(spellings_[i].url);
+    if (target) {
+      steps.push_back({.before = {}, .request = request_to(std::move(*target)), .told = told});
+    } else {
+      ++tally.refused_as_text;
+    }
+    steps.push_back({.before = {},
+                     .request = forged("warm" + std::to_string(lane) + ".test", spellings_[i].url),
+                     .told = told});
+    return steps;
+  });
+  report("through a proxy (both)", tallies);
+  std::printf("%d tunnels asked for\n", ground_->tunnels());
+  EXPECT_GT(ground_->tunnels(), 0);
+  EXPECT_TRUE(ground_->forbidden_tunnels().empty())
+      << ::testing::PrintToString(ground_->forbidden_tunnels());
+  expect_no_forbidden_connect("through a proxy");
+  EXPECT_GT(tallies["dotted IPv4"].delivered, 0) << "forged, to the vetted address";
+}
+
 // Were a forbidden address connected to, it would be known: with the exception that allows it, the
 // same URL arrives.
 void Inward::the_witnesses_can_see() {
@@ -409,6 +445,8 @@ void Inward::every_way(InwardGround::Where where, std::size_t count) {
   lap("names");
   by_redirects();
   lap("redirects");
+  through_a_proxy();
+  lap("through a proxy");
   the_witnesses_can_see();
 }
 
