@@ -100,5 +100,9 @@ class ConnectProxy:
 
     def close(self):
         self.ending.set()
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)  # an accept() that waits would keep it open
+        except OSError:
+            pass
         self.listener.close()
         self.cut()
