@@ -15,10 +15,10 @@ std::uint64_t count_of(const storage::QueueCounts& counts, DeliveryState state) 
 }
 
 // A receiver's answer may echo what it was sent, so it is shown by the payload's rules: unknown
-// text is masked whole.
+// text is masked whole, and so is all of a provider whose definition does not say what is sensitive.
 std::string shown(const std::string& text, const core::Provider* provider, bool reveal) {
   if (text.empty() || reveal) return text;
-  if (provider == nullptr) return core::masked_json("", {});
+  if (provider == nullptr || provider->sensitive.empty()) return core::masked_json("", {});
   return core::masked_json(text, provider->sensitive);
 }
 
