@@ -372,7 +372,10 @@ class Memory(Hostile):
             with open(f'/proc/{self.serve.pid}/clear_refs', 'w', encoding='ascii') as file:
                 file.write('5')  # the peak begins anew
             before = self.status('VmRSS')
-            self.repeat(some, self.REPETITIONS // self.AT_ONCE)
+            # Large bodies one round after the other: a hundred at once would be the publisher's memory.
+            rounds = self.REPETITIONS // self.AT_ONCE
+            for _ in range(rounds if len(some[0][1]) > 1000 else 1):
+                self.repeat(some, 1 if len(some[0][1]) > 1000 else rounds)
             worst[key] = self.status('VmHWM') - before
             self.assertLess(worst[key], self.MOST_GROWTH_KIB, key)
         key = max(worst, key=worst.get)
