@@ -42,12 +42,12 @@ def _leaves(value):
 
 class Canaries:
     def __init__(self):
-        self.texts = set()
+        self.texts = {}     # text: how much had been said before it was known here
         self.said = []
 
     def add(self, text):
-        if len(text) >= SHORTEST:
-            self.texts.add(text)
+        if len(text) >= SHORTEST and not text.startswith(('evt_', 'dlv_', 'ep_')):
+            self.texts.setdefault(text, len(self.said))
 
     def in_payload(self, provider, payload):
         """What is marked sensitive in it; all of its longer texts where the provider's payloads are opaque."""
@@ -67,7 +67,8 @@ class Canaries:
 
     def look(self, folder, database, processes):
         """Complaints: where a canary was seen."""
-        places = [(words, text.encode()) for words, text in self.said]
+        # What a command showed before (a secret that it generated) is not what is looked for.
+        places = [(words, text.encode(), number) for number, (words, text) in enumerate(self.said)]
         paths = [database + suffix for suffix in ('', '-wal', '-shm', '-journal', '.key')]
         paths += [os.path.join(folder, name) for name in os.listdir(folder) if name.startswith('core')]
         for process in processes:
@@ -76,9 +77,9 @@ class Canaries:
         for path in paths:
             if os.path.isfile(path):
                 with open(path, 'rb') as file:
-                    places.append((os.path.basename(path), file.read()))
-        for where, content in places:
-            for text in self.texts:
+                    places.append((os.path.basename(path), file.read(), len(self.said)))
+        for where, content, said in places:
+            for text, known in self.texts.items():
                 at = content.find(text.encode())
-                if at >= 0:
+                if at >= 0 and said >= known:
                     yield f'{where} shows {text!r}: …{content[max(0, at - 100):at + 40]!r}…'

@@ -19,7 +19,7 @@ void EgressProxySource::add_to(CLI::App& app) {
   auto* url = app.add_option(kOption, url_,
                              "Send everything through this proxy, http://HOST:PORT (CONNECT)");
   auto* file = app.add_option(kFileOption, file_,
-                              "The same, read from this file, where it may have credentials, "
+                              "The same, read from this file, where it may have credentials,\n"
                               "http://USER:PASSWORD@HOST:PORT (or OUTRIDER_EGRESS_PROXY)");
   url->type_name("URL")->excludes(file);
   file->type_name("FILE");
