@@ -3,6 +3,9 @@
 // and the same mutations.
 #include "outrider/database.h"
 
+#include <unistd.h>
+
+#include <type_traits>
 #include <utility>
 
 #include "crypto/client_identity.h"
@@ -41,8 +44,17 @@ class Database::Impl {
                 IntakeLimits{.max_payload_bytes = options_.max_payload_bytes}),
         views_(*outbox_, intake_.ids(), providers_.core()) {}
 
+  // Whoever changes something here is an operator, and on record. An event that is published is not
+  // an operator's change, unless it is a test (see test_endpoint()).
   template <class T>
   Result<T> change(storage::Mutation mutation) {
+    std::visit(
+        [this]<class Value>(Value& value) {
+          if constexpr (!std::is_same_v<Value, storage::Enqueue> && requires { value.actor; }) {
+            value.actor = options_.actor;
+          }
+        },
+        mutation);
     auto outcomes = outbox_->apply({&mutation, 1});
     if (!outcomes) return pass(outcomes);
     storage::Outcome& outcome = outcomes->front();
@@ -75,6 +87,8 @@ class Database::Impl {
 
   Result<EndpointView> set_state(const std::string& id, storage::ChangeEndpoint::Kind kind,
                                  const std::string& reason);
+  // `tester`: the operator whose test of an endpoint it is; empty: none.
+  Result<EventReceipt> publish(const Event& event, const std::string& tester);
 
   DatabaseOptions options_;
   Providers providers_;
@@ -94,6 +108,7 @@ Result<std::unique_ptr<Database>> Database::open(DatabaseOptions options, Provid
   if (!outbox) return pass(outbox);
   auto id_key = (*outbox)->id_key();
   if (!id_key) return pass(id_key);
+  if (options.actor.empty()) options.actor = "uid " + std::to_string(::getuid());
   return std::unique_ptr<Database>(new Database(std::make_unique<Impl>(
       std::move(options), std::move(providers), std::move(*outbox), *id_key)));
 }
@@ -101,13 +116,16 @@ Result<std::unique_ptr<Database>> Database::open(DatabaseOptions options, Provid
 Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Database::~Database() = default;
 
-Result<EventReceipt> Database::publish(const Event& event) {
-  auto enqueue = impl_->intake_.check(event, now_ms());
+Result<EventReceipt> Database::Impl::publish(const Event& event, const std::string& tester) {
+  auto enqueue = intake_.check(event, now_ms());
   if (!enqueue) return pass(enqueue);
-  auto enqueued = impl_->change<storage::Enqueued>(std::move(*enqueue));
+  enqueue->actor = tester;
+  auto enqueued = change<storage::Enqueued>(std::move(*enqueue));
   if (!enqueued) return pass(enqueued);
-  return impl_->intake_.receipt(*enqueued);
+  return intake_.receipt(*enqueued);
 }
+
+Result<EventReceipt> Database::publish(const Event& event) { return impl_->publish(event, {}); }
 
 Result<Database::Added> Database::add_endpoint(const EndpointSpec& spec) {
   auto provider = impl_->provider(spec.provider);
@@ -238,7 +256,7 @@ Result<EventReceipt> Database::test_endpoint(const std::string& id) {
                 .ordering_key = {},
                 .expires_at = {},
                 .endpoints = {id}};
-    return publish(event);
+    return impl_->publish(event, impl_->options_.actor);
   }
   return fail(ErrorCode::kRefused, "provider \"" + (*provider)->name + "\" defines no test event",
               id, "send one of its events with: outrider send --endpoint " + id);
@@ -253,7 +271,14 @@ Result<std::vector<EventView>> Database::events(const EventFilter& filter) {
 }
 
 Result<EventView> Database::event(const std::string& id, bool reveal) {
-  return impl_->views_.event(id, reveal);
+  if (!reveal) return impl_->views_.event(id, false);
+  auto row = impl_->views_.revealable(id);
+  if (!row) return pass(row);
+  // On record, and durable, before anybody sees it.
+  auto recorded =
+      impl_->change<storage::Changed>(storage::RecordReveal{.event = *row, .now = now_ms()});
+  if (!recorded) return pass(recorded);
+  return impl_->views_.event(id, true);
 }
 
 Result<std::uint32_t> Database::retry(const std::string& id, bool failed_only) {
@@ -297,8 +322,7 @@ Result<std::uint64_t> Database::rotate_keys(
     const std::function<void(std::uint64_t done, std::uint64_t all)>& progress) {
   std::uint64_t done = 0;
   for (;;) {
-    auto step = impl_->change<storage::Changed>(
-        storage::RotateKeys{.now = now_ms(), .actor = impl_->options_.actor});
+    auto step = impl_->change<storage::Changed>(storage::RotateKeys{.now = now_ms()});
     if (!step) return pass(step);
     if (step->count == 0) return done;
     done += step->count;
@@ -313,10 +337,18 @@ Result<std::uint32_t> Database::forget(const std::string& account) {
   if (auto fault = storage::field_fault(account)) {
     return fail(ErrorCode::kInvalidArgument, "account " + *fault, "account");
   }
-  auto changed = impl_->change<storage::Changed>(
-      storage::ForgetAccount{.account = account, .now = now_ms(), .actor = impl_->options_.actor});
+  auto changed =
+      impl_->change<storage::Changed>(storage::ForgetAccount{.account = account, .now = now_ms()});
   if (!changed) return pass(changed);
   return changed->count;
+}
+
+Result<std::vector<AuditEntry>> Database::audit(const AuditFilter& filter) {
+  return impl_->views_.audit(filter);
+}
+
+Result<ChainView> Database::verify_audit(const std::string& expected) {
+  return impl_->views_.chain(expected);
 }
 
 Result<std::vector<Database::RejectedRow>> Database::rejected(std::uint32_t limit) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/json_text.h"
+#include "crypto/mac.h"
 
 namespace outrider {
 namespace {
@@ -15,7 +16,8 @@ std::uint64_t count_of(const storage::QueueCounts& counts, DeliveryState state) 
 }
 
 // A receiver's answer may echo what it was sent, so it is shown by the payload's rules: unknown
-// text is masked whole, and so is all of a provider whose definition does not say what is sensitive.
+// text is masked whole, and so is all of a provider whose definition does not say what is
+// sensitive.
 std::string shown(const std::string& text, const core::Provider* provider, bool reveal) {
   if (text.empty() || reveal) return text;
   if (provider == nullptr || provider->sensitive.empty()) return core::masked_json("", {});
@@ -153,25 +155,47 @@ Result<std::vector<EventView>> DatabaseViews::events(const EventFilter& filter) 
   return views;
 }
 
-Result<EventView> DatabaseViews::event(const std::string& id, bool reveal) {
-  auto object = event_or_delivery(id);
-  if (!object) return tl::unexpected(std::move(object.error()));
-  if (!object->event) {
-    auto delivery = outbox_.delivery(*object->delivery);
+Result<storage::EventRecord> DatabaseViews::event_of(const std::string& id, Object& object) {
+  if (!object.event) {
+    auto delivery = outbox_.delivery(*object.delivery);
     if (!delivery) return tl::unexpected(std::move(delivery.error()));
     if (!delivery->has_value()) return fail(ErrorCode::kNotFound, "no such delivery", id);
-    object->event = (*delivery)->event;
+    object.event = (*delivery)->event;
   }
-  auto record = outbox_.event(*object->event);
+  auto record = outbox_.event(*object.event);
   if (!record) return tl::unexpected(std::move(record.error()));
   if (!record->has_value()) {
     return fail(ErrorCode::kNotFound, "no such event", id, "see: outrider event list");
   }
-  EventView view = event_view(**record);
-  const core::Provider* provider = providers_.find((*record)->provider);
+  return std::move(**record);
+}
+
+Result<storage::EventRow> DatabaseViews::revealable(const std::string& id) {
+  auto object = event_or_delivery(id);
+  if (!object) return tl::unexpected(std::move(object.error()));
+  auto record = event_of(id, *object);
+  if (!record) return tl::unexpected(std::move(record.error()));
+  crypto::wipe(record->body);
+  if (record->unreadable.empty()) return record->row;
+  auto keys = outbox_.key_status();
+  if (!keys) return tl::unexpected(std::move(keys.error()));
+  const bool by_key_file = !keys->problem.empty();
+  return fail(by_key_file ? ErrorCode::kKey : ErrorCode::kRefused,
+              "the payload cannot be revealed: " + record->unreadable, id,
+              by_key_file ? "see: outrider key status" : "");
+}
+
+Result<EventView> DatabaseViews::event(const std::string& id, bool reveal) {
+  auto object = event_or_delivery(id);
+  if (!object) return tl::unexpected(std::move(object.error()));
+  auto record = event_of(id, *object);
+  if (!record) return tl::unexpected(std::move(record.error()));
+  EventView view = event_view(*record);
+  const core::Provider* provider = providers_.find(record->provider);
   if (!view.payload_purged && view.unreadable.empty()) {
-    view.payload = reveal ? (*record)->body : shown((*record)->body, provider, false);
+    view.payload = shown(record->body, provider, reveal);
   }
+  crypto::wipe(record->body);
   auto deliveries = outbox_.deliveries(*object->event);
   if (!deliveries) return tl::unexpected(std::move(deliveries.error()));
   for (const storage::DeliveryRecord& delivery : *deliveries) {

@@ -9,6 +9,7 @@
 
 #include "core/provider.h"
 #include "crypto/public_id.h"
+#include "outrider/database.h"
 #include "outrider/result.h"
 #include "outrider/types.h"
 #include "storage/outbox.h"
@@ -29,17 +30,25 @@ class DatabaseViews {
   [[nodiscard]] Result<QueueView> queue(std::int64_t now, bool with_endpoints,
                                         std::optional<EngineStatus> engine);
 
+  [[nodiscard]] Result<std::vector<AuditEntry>> audit(const AuditFilter& filter);
+  [[nodiscard]] Result<ChainView> chain(const std::string& expected);
+
   struct Object {
     std::optional<storage::EventRow> event;
     std::optional<storage::DeliveryRow> delivery;
   };
   // What an id given by an operator names. Errors: kNotFound.
   [[nodiscard]] Result<Object> event_or_delivery(const std::string& id) const;
+  // The event that an id of it or of one of its deliveries means, once it is sure that its payload
+  // can be shown. Errors: kNotFound, kKey, kRefused.
+  [[nodiscard]] Result<storage::EventRow> revealable(const std::string& id);
 
  private:
   [[nodiscard]] EventView event_view(const storage::EventRecord& record) const;
   [[nodiscard]] Result<DeliveryView> delivery_view(const storage::DeliveryRecord& record,
                                                    const core::Provider* provider, bool reveal);
+  // Fills in the event of a delivery. Errors: kNotFound.
+  [[nodiscard]] Result<storage::EventRecord> event_of(const std::string& id, Object& object);
 
   storage::Outbox& outbox_;
   const crypto::PublicIds& ids_;

@@ -72,6 +72,7 @@ struct Enqueue {
   std::int64_t now = 0;
   std::optional<std::int64_t>
       inbox_row;  // set: that outrider_outbox row becomes accepted in the same commit
+  std::string actor = {};  // not empty: an operator's test of its one endpoint, for the audit trail
 };
 struct Enqueued {
   EventRow event = 0;
@@ -271,7 +272,7 @@ struct DeliveryJob {
   std::string provider;
   std::string type;
   std::string body;
-  std::string unreadable;        // not empty: why the body cannot be opened
+  std::string unreadable;           // not empty: why the body cannot be opened
   bool unreadable_for_now = false;  // the key file is at fault, not the row
   std::optional<std::int64_t> expires_at;
   bool expiry_spares_first = false;
@@ -362,6 +363,45 @@ struct KeyStatus {
   std::uint64_t accounts = 0;
 };
 
+// What operators did. Kinds are stored: their numbers stay.
+enum class ObjectKind : std::uint8_t { kNone = 0, kEndpoint = 1, kDelivery = 2, kEvent = 3 };
+struct AuditRecord {
+  std::int64_t row = 0;
+  std::int64_t at = 0;
+  std::string actor, action;
+  ObjectKind kind = ObjectKind::kNone;
+  std::int64_t object = 0;
+  std::string account, detail;
+};
+struct AuditQuery {
+  std::string account, action;  // empty: any
+  std::optional<std::int64_t> since;
+  std::optional<std::int64_t> before;  // row
+  std::uint32_t limit = 50;
+};
+
+// A place in the chain over attempts and audit rows.
+struct ChainPoint {
+  std::int64_t seq = 0;
+  std::string digest;  // 16 bytes
+};
+struct ChainFault {
+  enum class Row : std::uint8_t { kNone, kAttempt, kAudit };  // kNone: of the chain as a whole
+  Row row = Row::kNone;
+  std::int64_t id = 0;        // the delivery, or the audit row
+  std::uint32_t attempt = 0;  // its number
+  std::string what;
+};
+struct ChainReport {
+  std::uint64_t attempts = 0, audits = 0;  // rows that were looked at
+  std::uint64_t removed = 0;               // by retention, and their links still there
+  std::int64_t start = 0;                  // links up to this one were dropped
+  ChainPoint head;                         // the last link; 0: none yet
+  bool expected_too_old = false;           // the expected point lies before the start
+  std::vector<ChainFault> faults;          // the first hundred
+  std::uint64_t fault_count = 0;
+};
+
 class Outbox {
  public:
   virtual ~Outbox() = default;
@@ -399,6 +439,13 @@ class Outbox {
   [[nodiscard]] virtual Result<std::vector<RejectedRecord>> rejected(std::uint32_t limit) = 0;
 
   [[nodiscard]] virtual Result<KeyStatus> key_status() = 0;
+
+  [[nodiscard]] virtual Result<std::vector<AuditRecord>> audit(
+      const AuditQuery& query) = 0;  // newest first
+  // Every attempt and audit row against the chain, in one snapshot and bounded memory. `expected`:
+  // a head of earlier must still be part of it. Errors: kKey.
+  [[nodiscard]] virtual Result<ChainReport> verify_chain(
+      const std::optional<ChainPoint>& expected) = 0;
 
   // The database's own key for public ids (random, made at creation).
   [[nodiscard]] virtual Result<std::string> id_key() = 0;

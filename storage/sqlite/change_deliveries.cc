@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "core/assert.h"
+#include "storage/sqlite/audit.h"
 #include "storage/sqlite/transaction.h"
 
 namespace outrider::storage {
@@ -10,6 +11,9 @@ namespace {
 constexpr const char* kOfEvent = "SELECT id FROM outrider_delivery WHERE event = ? ORDER BY id";
 constexpr const char* kEvent =
     "SELECT account, provider, type, flags, ordering_key FROM outrider_event WHERE id = ?";
+
+constexpr std::string_view kRetryAction = "event.retry";
+constexpr std::string_view kCancelAction = "event.cancel";
 
 // The deliveries a request is about, as stored; or that there is no such event or delivery.
 Result<std::vector<StoredDelivery>> named(Transaction& tx, std::optional<EventRow> event,
@@ -126,6 +130,22 @@ bool retry(Transaction& tx, StoredDelivery& delivery, const RetryDeliveries& req
   return true;
 }
 
+// What changed nothing is not on record.
+template <class Request>
+void audit_count(Transaction& tx, std::string_view action, const Request& request,
+                 std::uint32_t count, const std::string& reason) {
+  if (count == 0) return;
+  std::string detail = std::to_string(count) + (count == 1 ? " delivery" : " deliveries");
+  if (!reason.empty()) detail += ": " + reason;
+  audit(tx, {.actor = request.actor,
+             .action = action,
+             .kind = request.event ? ObjectKind::kEvent : ObjectKind::kDelivery,
+             .object = request.event ? *request.event : *request.delivery,
+             .account = {},
+             .detail = detail,
+             .now = request.now});
+}
+
 }  // namespace
 
 Outcome apply(Transaction& tx, const RetryDeliveries& request) {
@@ -134,7 +154,11 @@ Outcome apply(Transaction& tx, const RetryDeliveries& request) {
   if (auto ok = check_retry(tx, *deliveries, request); !ok) {
     return tl::unexpected(std::move(ok.error()));
   }
-  if (deliveries->empty()) return Changed{.count = match_again(tx, request)};
+  if (deliveries->empty()) {
+    const std::uint32_t matched = match_again(tx, request);
+    audit_count(tx, kRetryAction, request, matched, "matched again");
+    return Changed{.count = matched};
+  }
   std::uint32_t count = 0;
   for (StoredDelivery& delivery : *deliveries) {
     if (delivery.cancelled_unswept() && what_to_do(delivery, request) == Retry::kRevive) {
@@ -147,6 +171,7 @@ Outcome apply(Transaction& tx, const RetryDeliveries& request) {
     }
     if (retry(tx, delivery, request)) ++count;
   }
+  audit_count(tx, kRetryAction, request, count, request.failed_only ? "" : "delivered ones too");
   return Changed{.id = deliveries->front().id, .count = count};
 }
 
@@ -161,6 +186,7 @@ Outcome apply(Transaction& tx, const CancelDeliveries& request) {
     log_change(tx, ChangeKind::kDelivery, delivery.id, request.now);
     ++count;
   }
+  audit_count(tx, kCancelAction, request, count, request.reason);
   return Changed{.id = deliveries->empty() ? 0 : deliveries->front().id, .count = count};
 }
 

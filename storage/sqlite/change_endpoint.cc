@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "core/assert.h"
+#include "storage/sqlite/audit.h"
 #include "storage/sqlite/transaction.h"
 
 namespace outrider::storage {
@@ -135,6 +136,18 @@ void seal_headers_and_key(Transaction& tx, EndpointRow row, const AddEndpoint& a
   if (stored_headers || stored_key) tx.db.run(kSetSealed, row, stored_headers, stored_key);
 }
 
+std::string_view action_of(ChangeEndpoint::Kind kind) {
+  switch (kind) {
+    case ChangeEndpoint::Kind::kPause:
+      return "endpoint.pause";
+    case ChangeEndpoint::Kind::kActivate:
+      return "endpoint.activate";
+    case ChangeEndpoint::Kind::kRemove:
+      return "endpoint.remove";
+  }
+  return {};
+}
+
 void activate(Transaction& tx, const ChangeEndpoint& change) {
   // What the deactivation cancelled stays cancelled; only then may new work be due.
   std::uint32_t budget = std::numeric_limits<std::uint32_t>::max();
@@ -170,6 +183,13 @@ Outcome apply(Transaction& tx, const AddEndpoint& add) {
   seal_headers_and_key(tx, row, add);
   insert_secret(tx, add.spec.account, row, add.spec.secret, add.now);
   log_change(tx, ChangeKind::kEndpoint, row, add.now);
+  audit(tx, {.actor = add.actor,
+             .action = "endpoint.add",
+             .kind = ObjectKind::kEndpoint,
+             .object = row,
+             .account = add.spec.account,
+             .detail = add.spec.provider,
+             .now = add.now});
   return Changed{.id = row, .count = 1};
 }
 
@@ -194,6 +214,13 @@ Outcome apply(Transaction& tx, const ChangeEndpoint& change) {
     tx.db.run(kSetState, change.endpoint, static_cast<int>(*after), change.reason, change.now);
     log_change(tx, ChangeKind::kEndpoint, change.endpoint, change.now);
   }
+  audit(tx, {.actor = change.actor,
+             .action = action_of(change.kind),
+             .kind = ObjectKind::kEndpoint,
+             .object = change.endpoint,
+             .account = {},
+             .detail = change.reason,
+             .now = change.now});
   return Changed{.id = change.endpoint, .count = 1};
 }
 
@@ -227,6 +254,17 @@ Outcome apply(Transaction& tx, const RotateSecret& rotation) {
   const std::int64_t id =
       insert_secret(tx, account, rotation.endpoint, rotation.secret, rotation.now);
   log_change(tx, ChangeKind::kEndpoint, rotation.endpoint, rotation.now);
+  const std::string detail =
+      rotation.overlap_ms == 0
+          ? "the old ones ended"
+          : "the old ones end after " + std::to_string(rotation.overlap_ms / 1000) + " s";
+  audit(tx, {.actor = rotation.actor,
+             .action = "endpoint.rotate-secret",
+             .kind = ObjectKind::kEndpoint,
+             .object = rotation.endpoint,
+             .account = account,
+             .detail = detail,
+             .now = rotation.now});
   return Changed{.id = id, .count = 1};
 }
 

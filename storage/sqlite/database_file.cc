@@ -16,6 +16,7 @@
 #include <memory>
 
 #include "crypto/random.h"
+#include "storage/sqlite/chain.h"
 #include "storage/sqlite/db.h"
 #include "storage/sqlite/schema.h"
 
@@ -101,9 +102,9 @@ Result<void> fill(const std::string& name, const SealingOptions& sealing) {
   (*db)->run_script("PRAGMA page_size = 4096; PRAGMA synchronous = FULL;");
   if ((*db)->failed()) return tl::unexpected((*db)->failure());
   if (auto done = bring_up_to_date(**db); !done) return done;
-  if (auto sealed = Sealing::open(**db, sealing); !sealed) {
-    return tl::unexpected(std::move(sealed.error()));
-  }
+  auto sealed = Sealing::open(**db, sealing);
+  if (!sealed) return tl::unexpected(std::move(sealed.error()));
+  if (auto begun = begin_chain(**db, *sealed); !begun) return begun;
   // Last, so that a process that finds the file finds it in WAL mode and need not change it.
   (*db)->run_script("PRAGMA journal_mode = WAL");
   if ((*db)->failed()) return tl::unexpected((*db)->failure());

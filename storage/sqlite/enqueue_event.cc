@@ -2,6 +2,7 @@
 // and the other end of the plain SQL way in, where a row of outrider_outbox is answered.
 #include <algorithm>
 
+#include "storage/sqlite/audit.h"
 #include "storage/sqlite/transaction.h"
 
 namespace outrider::storage {
@@ -195,6 +196,15 @@ Outcome apply(Transaction& tx, const Enqueue& event) {
     }
   }
   if (event.inbox_row) accept(tx, *event.inbox_row, enqueued.event, event.now);
+  if (!event.actor.empty() && event.endpoints.size() == 1) {
+    audit(tx, {.actor = event.actor,
+               .action = "endpoint.test",
+               .kind = ObjectKind::kEndpoint,
+               .object = event.endpoints.front(),
+               .account = event.account,
+               .detail = event.type,
+               .now = event.now});
+  }
   return enqueued;
 }
 

@@ -21,7 +21,7 @@ constexpr std::size_t kMostResponseBytes = 16 * 1024;
 
 constexpr const char* kInsertAttempt =
     "INSERT INTO outrider_attempt (id, started_at, duration_ms, error, status, peer, detail,"
-    " response) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    " response, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr const char* kCountAttempt = "UPDATE outrider_delivery SET attempts = ?2 WHERE id = ?1";
 constexpr const char* kEndpointHealth =
     "SELECT epoch, consecutive, failures, account, provider FROM outrider_endpoint WHERE id = ?";
@@ -57,9 +57,15 @@ void insert_attempt(Transaction& tx, const StoredDelivery& delivery, const Attem
                              response.substr(0, kMostResponseBytes));
     excerpt = Bytes{sealed};
   }
+  RowText row;
+  row.integer(id).integer(attempt.started_at).integer(attempt.duration_ms);
+  row.integer(static_cast<int>(attempt.error)).integer(attempt.status);
+  row.maybe_text(maybe(attempt.peer)).maybe_text(maybe(attempt.detail));
+  excerpt ? row.bytes(sealed) : row.null();
+  const std::int64_t link = add_link(tx, LinkKind::kAttempt, id, row);
   tx.db.run(kInsertAttempt, id, attempt.started_at, attempt.duration_ms,
             static_cast<int>(attempt.error), attempt.status, maybe(attempt.peer),
-            maybe(attempt.detail), excerpt);
+            maybe(attempt.detail), excerpt, link);
 }
 
 struct StoredHealth {

@@ -131,6 +131,7 @@ Step purge_payloads(Transaction& tx, const Maintain& maintain) {
 
 void remove_event(Transaction& tx, EventRow event, const std::vector<StoredDelivery>& deliveries) {
   for (const StoredDelivery& delivery : deliveries) {
+    mark_removed(tx, delivery.id);
     tx.db.run(kEraseAttempts, delivery.id * kAttemptsPerDelivery,
               (delivery.id + 1) * kAttemptsPerDelivery);
     --tx.totals[{delivery.endpoint, static_cast<int>(delivery.state)}];
@@ -169,7 +170,11 @@ Step remove_history(Transaction& tx, const Maintain& maintain) {
                 const bool newest = seen.event == newest_event ||
                                     std::ranges::find(deliveries, newest_delivery,
                                                       &StoredDelivery::id) != deliveries.end();
-                if (newest) return false;
+                // Attempts that do not fit their links stay, for `audit verify` to find.
+                const bool fit = std::ranges::all_of(deliveries, [&](const StoredDelivery& one) {
+                  return attempts_fit(tx, one.id, maintain.attempts_before);
+                });
+                if (newest || !fit) return false;
                 remove_event(tx, seen.event, deliveries);
                 ++done.changed;
                 return true;
@@ -225,6 +230,7 @@ Outcome apply(Transaction& tx, const Maintain& maintain) {
     erased += step.changed;
     more = more || step.more;
     changed += rows_of(tx.db.run(kTrimInbox, maintain.attempts_before, maintain.limit));
+    changed += trim_chain(tx, maintain.limit);
   }
   tx.maintained_at = maintain.now;
   if (maintain.payloads_before > 0 || maintain.attempts_before > 0)

@@ -292,6 +292,33 @@ std::optional<std::string> Sealing::known_digest(Db& db, std::string_view accoun
   return digest_with((*key)->key, purpose, text);
 }
 
+std::string Sealing::digest_key(Db& db, std::string_view account, std::string_view purpose) {
+  if (!sealed_) return mac(plain_key_, std::string(purpose).append(1, '\0').append(account));
+  if (db.failed()) return {};
+  auto id = key_for(db, account, kStandingDay);
+  if (id) return mac(keys_.at(*id).key, purpose);
+  db.fail_with(std::move(id.error()));
+  return {};
+}
+
+Result<std::string> Sealing::known_digest_key(Db& db, std::string_view account,
+                                              std::string_view purpose) {
+  if (!sealed_) return digest_key(db, account, purpose);
+  if (unusable_) return tl::unexpected(*unusable_);
+  std::uint32_t id = 0;
+  {
+    auto row = db.query(kFindKey, account, kStandingDay);
+    if (row.next()) id = row.count(0);
+  }
+  if (id == 0) {
+    return fail(ErrorCode::kCorrupt, "a key that everything hangs on is gone from the database",
+                db.path(), "restore the database from a backup");
+  }
+  auto key = key_by_id(db, id);
+  if (!key) return tl::unexpected(std::move(key.error()));
+  return mac((*key)->key, purpose);
+}
+
 // ---- the keys' own life ----
 
 // The key file first: from then on a crash leaves rows that nobody can open, and doing it again

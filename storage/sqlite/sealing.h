@@ -69,6 +69,13 @@ class Sealing {
                                                         std::string_view purpose,
                                                         std::string_view text);
 
+  // The key alone that digests of a purpose are made with, for whoever makes many of another form.
+  // In a write transaction; fails into `db`.
+  [[nodiscard]] std::string digest_key(Db& db, std::string_view account, std::string_view purpose);
+  // Errors: kKey (see KeyStatus::problem), kCorrupt (no such key is there).
+  [[nodiscard]] Result<std::string> known_digest_key(Db& db, std::string_view account,
+                                                     std::string_view purpose);
+
   // Within the write transaction; see the mutations of these names.
   [[nodiscard]] Result<void> forget(Db& db, const std::string& account);
   [[nodiscard]] Result<std::uint32_t> rotate(Db& db, std::uint32_t limit);
@@ -76,6 +83,8 @@ class Sealing {
   std::uint32_t erase_keys_before(Db& db, std::int64_t day, std::uint32_t limit);
 
   [[nodiscard]] bool sealed() const { return sealed_; }
+  [[nodiscard]] bool can_seal() const { return !unusable_; }  // the key file, where one is needed
+  [[nodiscard]] std::uint32_t generation() const { return file_ ? file_->current() : 0; }
   [[nodiscard]] KeyStatus status(Db& db) const;
 
  private:

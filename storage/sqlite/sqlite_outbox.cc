@@ -20,6 +20,9 @@
 #include <utility>
 
 #include "core/assert.h"
+#include "storage/sqlite/audit.h"
+#include "storage/sqlite/chain.h"
+#include "storage/sqlite/chain_verify.h"
 #include "storage/sqlite/database_file.h"
 #include "storage/sqlite/db.h"
 #include "storage/sqlite/engine_lock.h"
@@ -104,6 +107,14 @@ class SqliteOutbox final : public Outbox {
   Result<KeyStatus> key_status() override {
     return read([&](Db& db) { return sealing_.status(db); });
   }
+  Result<std::vector<AuditRecord>> audit(const AuditQuery& query) override {
+    return read([&](Db& db) { return read_audit(db, query); });
+  }
+  Result<ChainReport> verify_chain(const std::optional<ChainPoint>& expected) override {
+    auto verified = read([&](Db& db) { return storage::verify_chain(db, sealing_, expected); });
+    if (!verified) return tl::unexpected(std::move(verified.error()));
+    return std::move(*verified);
+  }
   Result<std::string> id_key() override {
     if (poison_) return tl::unexpected(*poison_);
     return id_key_;
@@ -152,11 +163,13 @@ Result<std::vector<Outcome>> SqliteOutbox::apply(std::span<const Mutation> batch
                  .first_new = {},
                  .last_new = {},
                  .plain_erased_at = {},
-                 .maintained_at = {}};
+                 .maintained_at = {},
+                 .chain = {}};
   if (!writer_->run(kBegin)) return tl::unexpected(roll_back());
   sealing_.begin(*writer_);
   auto outcomes = run(tx, batch);
   write_totals(tx);
+  write_chain(tx);
   if (writer_->failed()) {
     sealing_.rolled_back();
     return tl::unexpected(roll_back());
@@ -341,6 +354,9 @@ Result<std::unique_ptr<Outbox>> open_sqlite_outbox(const SqliteOptions& options)
   if (!id_key) return tl::unexpected(std::move(id_key.error()));
   auto sealing = Sealing::open(**writer, sealing_options);
   if (!sealing) return tl::unexpected(std::move(sealing.error()));
+  if (auto begun = begin_chain(**writer, *sealing); !begun) {
+    return tl::unexpected(std::move(begun.error()));
+  }
   Follower follower;
   follower.start(**writer);
   if ((*writer)->failed()) return tl::unexpected((*writer)->failure());

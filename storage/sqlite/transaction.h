@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "storage/outbox.h"
+#include "storage/sqlite/chain.h"
 #include "storage/sqlite/db.h"
 #include "storage/sqlite/sealing.h"
 
@@ -51,6 +52,7 @@ struct Transaction {
   bool empty_log = false;  // erased text must leave the write-ahead log too, now
   std::optional<std::int64_t> plain_erased_at;  // the same for what came in plain: soon
   std::optional<std::int64_t> maintained_at;
+  std::optional<OpenChain> chain;
 };
 
 // A delivery with what is needed of its endpoint.

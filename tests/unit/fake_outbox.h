@@ -59,6 +59,10 @@ class FakeOutbox : public Outbox {
   Result<std::vector<EndpointCounts>> queue_by_endpoint(std::int64_t) override { return {}; }
   Result<std::vector<RejectedRecord>> rejected(std::uint32_t) override { return {}; }
   Result<KeyStatus> key_status() override { return KeyStatus{}; }
+  Result<std::vector<AuditRecord>> audit(const AuditQuery&) override { return {}; }
+  Result<ChainReport> verify_chain(const std::optional<ChainPoint>&) override {
+    return ChainReport{};
+  }
   Result<std::string> id_key() override { return std::string(16, 'k'); }
 
  private:

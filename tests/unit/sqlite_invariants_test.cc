@@ -186,6 +186,9 @@ class SqliteInvariantsTest : public ::testing::TestWithParam<int> {
     for (const Invariant& invariant : kInvariants) {
       ASSERT_EQ(host_->ask(invariant.violations), "0") << invariant.what << ", step " << step;
     }
+    const auto chain = engine_->verify_chain({});
+    ASSERT_TRUE(chain.has_value()) << chain.error().to_string();
+    ASSERT_EQ(chain->fault_count, 0U) << chain->faults.front().what << ", step " << step;
   }
 
   TemporaryDirectory directory_;

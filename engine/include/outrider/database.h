@@ -42,6 +42,41 @@ struct KeyView {
   std::uint64_t accounts = 0;
 };
 
+// What an operator did: add, pause, activate, remove, test, rotate, retry, cancel, reveal, forget.
+struct AuditEntry {
+  std::int64_t id = 0;  // 1 is the first; without a gap
+  std::int64_t at = 0;
+  std::string actor;    // as DatabaseOptions::actor
+  std::string action;   // "endpoint.add", "event.reveal", "account.forget", "key.rotate", …
+  std::string object;   // ep_…, evt_…, dlv_…; empty: none
+  std::string account;  // empty: none
+  std::string detail;   // a reason or counts
+};
+struct AuditFilter {
+  std::string account;
+  std::string action;
+  std::optional<std::int64_t> since;   // UTC milliseconds
+  std::optional<std::int64_t> before;  // cursor: only older than this id
+  std::uint32_t limit = 50;            // 1-1000
+};
+
+// What the chain over attempts and audit entries says. Each carries a link, a digest made with a
+// key that only the key file opens, over its columns, its place and the link before it.
+struct ChainView {
+  struct Fault {
+    std::string delivery;       // of an attempt: dlv_…
+    std::uint32_t attempt = 0;  // its number
+    std::int64_t audit = 0;     // of an audit entry; all three empty: of the chain as a whole
+    std::string what;
+  };
+  std::uint64_t attempts = 0, audits = 0;  // that were looked at
+  std::uint64_t removed = 0;               // by retention, their links still there
+  std::string head;                        // "SEQ:DIGEST", to be kept outside; see verify_audit()
+  bool expected_too_old = false;           // retention has passed the expected point
+  std::vector<Fault> faults;               // the first hundred
+  std::uint64_t fault_count = 0;           // 0: nothing was changed, taken, added or moved
+};
+
 class Database {
  public:
   // Errors: kNotFound, kCorrupt (not a database, or damaged), kTooNew, kIo, kBusy, kKey (the key
@@ -80,7 +115,8 @@ class Database {
 
   [[nodiscard]] Result<std::vector<EventView>> events(const EventFilter& filter);
   // With deliveries and attempts. Accepts an event id or a delivery id. Sensitive fields are masked
-  // unless `reveal`.
+  // unless `reveal`, which is on record (event.reveal) before anything is returned. Errors: with
+  // `reveal` also kKey and kRefused, where the payload cannot be read.
   [[nodiscard]] Result<EventView> event(const std::string& id, bool reveal = false);
   // Makes deliveries due now: of the event (or the one delivery) those that are exhausted, expired,
   // cancelled or waiting for a later attempt; `failed_only` false also resends delivered ones;
@@ -109,6 +145,15 @@ class Database {
   // what was attempted, and when, stays on record. Returns how many endpoints went. Errors:
   // kRefused (kept plain), kKey, kIo (the key file cannot be replaced).
   [[nodiscard]] Result<std::uint32_t> forget(const std::string& account);
+
+  // Newest first. Errors: kInvalidArgument (limit).
+  [[nodiscard]] Result<std::vector<AuditEntry>> audit(const AuditFilter& filter);
+  // Reads every attempt and audit entry against the chain. Whoever can write the file, but has no
+  // key file, cannot change, take, add or move one unnoticed. What it cannot show by itself is that
+  // the whole file was put back to an earlier state: keep a `head` elsewhere, and give it as
+  // `expected`. In a database kept plain the key lies in the file: there it finds accidents.
+  // Errors: kInvalidArgument (expected), kKey, kCorrupt (the chain's key is gone).
+  [[nodiscard]] Result<ChainView> verify_audit(const std::string& expected = {});
 
   ~Database();
   Database(const Database&) = delete;

@@ -124,7 +124,8 @@ CREATE TABLE outrider_attempt (
   status      INTEGER NOT NULL,
   peer        TEXT,
   detail      TEXT,
-  response    BLOB               -- sealed
+  response    BLOB,              -- sealed
+  link        INTEGER            -- its row in outrider_link
 );
 
 -- Data keys: one per account and day for what passes through, one per account (day 0) for what stays. Wrapped with the
@@ -148,14 +149,15 @@ CREATE TABLE outrider_audit (
   kind    INTEGER NOT NULL,  -- of the object: 0 none, 1 endpoint, 2 delivery, 3 event
   object  INTEGER NOT NULL,
   account TEXT    NOT NULL,
-  detail  TEXT    NOT NULL
+  detail  TEXT    NOT NULL,
+  link    INTEGER            -- its row in outrider_link
 );
 
--- The chain over attempts and audit rows, in the order of their commits: each link is a keyed digest of its row and its
--- place, and outrider_meta's chain_head of all links before it.
+-- The chain over attempts and audit rows, in the order of their commits: each link is a keyed digest of its row, its
+-- place and the link before it; outrider_meta's chain_head and chain_start hold its ends (storage/sqlite/chain.h).
 CREATE TABLE outrider_link (
   seq    INTEGER PRIMARY KEY,
-  kind   INTEGER NOT NULL,  -- 1 attempt, 2 audit row
+  kind   INTEGER NOT NULL,  -- 1 attempt, 2 audit row, 3 attempt that retention removed
   object INTEGER NOT NULL,
   digest BLOB    NOT NULL
 );

@@ -1,0 +1,430 @@
+// Somebody writes into the database file with plain SQL, and no key: whatever it is, the chain
+// finds it and says where. And what housekeeping takes away by itself is no fault.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sqlite_files.h"
+#include "storage/sqlite/sqlite_outbox.h"
+
+namespace outrider::storage {
+namespace {
+
+using testing::HasSubstr;
+
+std::string text_of(const ChainFault& fault) {
+  switch (fault.row) {
+    case ChainFault::Row::kAttempt:
+      return "delivery " + std::to_string(fault.id) + " attempt " + std::to_string(fault.attempt);
+    case ChainFault::Row::kAudit:
+      return "audit " + std::to_string(fault.id);
+    case ChainFault::Row::kNone:
+      break;
+  }
+  return "chain";
+}
+
+std::vector<std::string> places(const ChainReport& report) {
+  std::vector<std::string> found;
+  for (const ChainFault& fault : report.faults) found.push_back(text_of(fault));
+  return found;
+}
+
+std::string words(const ChainReport& report) {
+  std::string text;
+  for (const ChainFault& fault : report.faults) text += text_of(fault) + ": " + fault.what + "\n";
+  return text;
+}
+
+class SqliteChainTest : public ::testing::Test {
+ protected:
+  static constexpr std::int64_t kBegin = 1'700'000'000'000;
+
+  void SetUp() override { open(true); }
+  void open(bool seal) {
+    auto opened =
+        open_sqlite_outbox({.path = directory_.file("x.db"), .create = true, .seal = seal});
+    ASSERT_TRUE(opened.has_value()) << opened.error().to_string();
+    outbox_ = std::move(*opened);
+  }
+
+  Applied apply(const Mutation& mutation) {
+    auto outcomes = outbox_->apply({&mutation, 1});
+    EXPECT_TRUE(outcomes.has_value()) << (outcomes ? "" : outcomes.error().to_string());
+    if (!outcomes || !outcomes->front()) return Changed{};
+    return std::move(outcomes->front().value());
+  }
+
+  // An endpoint (audit 1), two events each tried `attempts` times, a pause (audit 2) in between,
+  // an activation (audit 3) at the end.
+  void write_history(std::uint32_t attempts = 3) {
+    AddEndpoint add;
+    add.spec = {.account = "acme", .provider = "shop", .url = "https://x.example/", .secret = "s"};
+    add.now = kBegin;
+    add.actor = "anna";
+    apply(add);
+    const auto change = [this](ChangeEndpoint::Kind kind) {
+      apply(ChangeEndpoint{
+          .endpoint = 1, .kind = kind, .reason = "because", .now = kBegin, .actor = "ben"});
+    };
+    try_event(attempts);
+    change(ChangeEndpoint::Kind::kPause);
+    change(ChangeEndpoint::Kind::kActivate);
+    try_event(attempts);
+  }
+
+  void try_event(std::uint32_t attempts) {
+    Enqueue event = sample_event();
+    event.now = now_;
+    const auto enqueued = std::get<Enqueued>(apply(event));
+    ASSERT_EQ(enqueued.due.size(), 1U);
+    DueRow due = enqueued.due.front();
+    for (std::uint32_t number = 1; number <= attempts; ++number) {
+      AttemptFinished finished;
+      finished.claimed = due;
+      finished.attempt = {.number = number,
+                          .started_at = now_ + number,
+                          .duration_ms = 12,
+                          .error = number < attempts ? ErrorClass::kStatus : ErrorClass::kNone,
+                          .status = number < attempts ? 500 : 200,
+                          .peer = "192.0.2.1:443",
+                          .detail = "said so",
+                          .response = "{\"ok\":true}"};
+      finished.step =
+          number < attempts ? core::DeliveryStep::kFailAgain : core::DeliveryStep::kSucceed;
+      finished.next_at = now_ + number + 1;
+      finished.now = now_ + number;
+      const auto done = std::get<Finished>(apply(finished));
+      if (number < attempts) due = done.due.front();
+    }
+    now_ += 1000;
+  }
+
+  void write_as_anybody(const std::string& sql) {
+    HostConnection writable(directory_.file("x.db"));
+    ASSERT_EQ(writable.run(sql), SQLITE_OK) << sql << ": " << sqlite3_errmsg(writable.get());
+  }
+  std::string ask(const std::string& sql) {
+    return HostConnection(directory_.file("x.db")).ask(sql);
+  }
+
+  ChainReport verify(const std::optional<ChainPoint>& expected = {}) {
+    auto report = outbox_->verify_chain(expected);
+    EXPECT_TRUE(report.has_value()) << (report ? "" : report.error().to_string());
+    return report ? std::move(*report) : ChainReport{};
+  }
+  std::uint32_t maintain(std::int64_t attempts_before, std::uint32_t limit = 500) {
+    return std::get<Changed>(
+               apply(Maintain{.attempts_before = attempts_before, .limit = limit, .now = now_}))
+        .count;
+  }
+  void maintain_all(std::int64_t attempts_before, std::uint32_t limit = 500) {
+    for (int step = 0; step < 1000; ++step) {
+      if (maintain(attempts_before, limit) == 0) return;
+    }
+    FAIL() << "housekeeping finds no end";
+  }
+
+  TemporaryDirectory directory_;
+  std::unique_ptr<Outbox> outbox_;
+  std::int64_t now_ = kBegin;
+};
+
+TEST_F(SqliteChainTest, an_untouched_history_is_whole) {
+  write_history();
+  const ChainReport report = verify();
+  EXPECT_EQ(report.fault_count, 0U) << words(report);
+  EXPECT_EQ(report.attempts, 6U);
+  EXPECT_EQ(report.audits, 3U);
+  EXPECT_EQ(report.head.seq, 9);
+  EXPECT_EQ(report.head.digest.size(), 16U);
+  outbox_.reset();
+  open(true);
+  EXPECT_EQ(verify().fault_count, 0U) << "after opening it again";
+}
+
+TEST_F(SqliteChainTest, a_new_database_is_whole_and_its_chain_is_empty) {
+  const ChainReport report = verify();
+  EXPECT_EQ(report.fault_count, 0U) << words(report);
+  EXPECT_EQ(report.head.seq, 0);
+}
+
+TEST_F(SqliteChainTest, a_refused_or_empty_change_leaves_no_link) {
+  write_history();
+  apply(ChangeEndpoint{.endpoint = 1, .kind = ChangeEndpoint::Kind::kActivate, .now = kBegin});
+  apply(ChangeEndpoint{.endpoint = 99, .kind = ChangeEndpoint::Kind::kPause, .now = kBegin});
+  EXPECT_EQ(verify().head.seq, 9);
+}
+
+struct Tampering {
+  const char* name;
+  const char* sql;
+  std::vector<std::string> found;  // at these places, in this order
+};
+// Delivery 1's attempts are 65537…65539 (links 2-4), delivery 2's 131073…131075 (links 7-9); the
+// audit rows 1, 2, 3 have links 1, 5, 6.
+const std::vector<Tampering>& tamperings() {
+  static const std::vector<Tampering> table{
+      {"attempt_started_at",
+       "UPDATE outrider_attempt SET started_at = 5 WHERE id = 65538",
+       {"delivery 1 attempt 2"}},
+      {"attempt_duration",
+       "UPDATE outrider_attempt SET duration_ms = 5 WHERE id = 65538",
+       {"delivery 1 attempt 2"}},
+      {"attempt_error",
+       "UPDATE outrider_attempt SET error = 0 WHERE id = 65538",
+       {"delivery 1 attempt 2"}},
+      {"attempt_status",
+       "UPDATE outrider_attempt SET status = 200 WHERE id = 65538",
+       {"delivery 1 attempt 2"}},
+      {"attempt_peer",
+       "UPDATE outrider_attempt SET peer = '192.0.2.2:443' WHERE id = 65538",
+       {"delivery 1 attempt 2"}},
+      {"attempt_peer_gone",
+       "UPDATE outrider_attempt SET peer = NULL WHERE id = 65538",
+       {"delivery 1 attempt 2"}},
+      {"attempt_detail",
+       "UPDATE outrider_attempt SET detail = '' WHERE id = 65538",
+       {"delivery 1 attempt 2"}},
+      {"attempt_detail_of_another_type",
+       "UPDATE outrider_attempt SET detail = CAST(detail AS BLOB) WHERE id = 65538",
+       {"delivery 1 attempt 2"}},
+      {"attempt_response",
+       "UPDATE outrider_attempt SET response = NULL WHERE id = 65538",
+       {"delivery 1 attempt 2"}},
+      {"attempt_response_of_another",
+       "UPDATE outrider_attempt SET response = (SELECT response FROM outrider_attempt"
+       " WHERE id = 65537) WHERE id = 65538",
+       {"delivery 1 attempt 2"}},
+      {"attempt_link",
+       "UPDATE outrider_attempt SET link = 5 WHERE id = 65538",
+       {"delivery 1 attempt 2", "delivery 1 attempt 2"}},
+      {"attempt_moved_to_another_delivery",
+       "UPDATE outrider_attempt SET id = 131076 WHERE id = 65538",
+       {"delivery 1 attempt 2", "delivery 2 attempt 4"}},
+      {"the_last_attempt",
+       "UPDATE outrider_attempt SET status = 500 WHERE id = 131075",
+       {"delivery 2 attempt 3"}},
+      {"audit_at", "UPDATE outrider_audit SET at = 5 WHERE id = 2", {"audit 2"}},
+      {"audit_actor", "UPDATE outrider_audit SET actor = 'carl' WHERE id = 2", {"audit 2"}},
+      {"audit_action",
+       "UPDATE outrider_audit SET action = 'endpoint.add' WHERE id = 2",
+       {"audit 2"}},
+      {"audit_kind", "UPDATE outrider_audit SET kind = 2 WHERE id = 2", {"audit 2"}},
+      {"audit_object", "UPDATE outrider_audit SET object = 2 WHERE id = 2", {"audit 2"}},
+      {"audit_account", "UPDATE outrider_audit SET account = 'other' WHERE id = 2", {"audit 2"}},
+      {"audit_detail", "UPDATE outrider_audit SET detail = '' WHERE id = 2", {"audit 2"}},
+      {"attempt_deleted",
+       "DELETE FROM outrider_attempt WHERE id = 65538",
+       {"delivery 1 attempt 2"}},
+      {"audit_deleted", "DELETE FROM outrider_audit WHERE id = 2", {"audit 2"}},
+      {"attempt_and_link_deleted",
+       "DELETE FROM outrider_attempt WHERE id = 65538; DELETE FROM outrider_link WHERE seq = 3",
+       {"chain", "delivery 1 attempt 2"}},
+      {"audit_and_link_deleted",
+       "DELETE FROM outrider_audit WHERE id = 2; DELETE FROM outrider_link WHERE seq = 5",
+       {"chain", "audit 2"}},
+      {"the_first_deleted",
+       "DELETE FROM outrider_audit WHERE id = 1; DELETE FROM outrider_link WHERE seq = 1",
+       {"chain", "audit 1"}},
+      {"the_tail_deleted",
+       "DELETE FROM outrider_attempt WHERE id > 131073; DELETE FROM outrider_link WHERE seq > 7",
+       {"chain", "delivery 2 attempt 2", "delivery 2 attempt 3"}},
+      {"everything_deleted",
+       "DELETE FROM outrider_attempt; DELETE FROM outrider_audit; DELETE FROM outrider_link;"
+       "DELETE FROM outrider_meta WHERE name LIKE 'chain%'; DELETE FROM outrider_delivery",
+       {"chain"}},
+      {"attempts_exchanged",
+       "UPDATE outrider_attempt SET id = 9 WHERE id = 65537;"
+       "UPDATE outrider_attempt SET id = 65537 WHERE id = 65538;"
+       "UPDATE outrider_attempt SET id = 65538 WHERE id = 9",
+       {"delivery 1 attempt 1", "delivery 1 attempt 2", "delivery 1 attempt 1",
+        "delivery 1 attempt 2"}},
+      {"attempts_exchanged_with_their_links",
+       "UPDATE outrider_attempt SET id = 9 WHERE id = 65537;"
+       "UPDATE outrider_attempt SET id = 65537, link = 2 WHERE id = 65538;"
+       "UPDATE outrider_attempt SET id = 65538, link = 3 WHERE id = 9",
+       {"delivery 1 attempt 1", "delivery 1 attempt 2"}},
+      {"links_exchanged",
+       "UPDATE outrider_link SET seq = 99 WHERE seq = 2; UPDATE outrider_link SET seq = 2"
+       " WHERE seq = 3; UPDATE outrider_link SET seq = 3 WHERE seq = 99;"
+       "UPDATE outrider_attempt SET link = 5 - link WHERE link IN (2, 3)",
+       {"delivery 1 attempt 2", "delivery 1 attempt 1", "delivery 1 attempt 3"}},
+      {"attempt_added",
+       "INSERT INTO outrider_attempt (id, started_at, duration_ms, error, status)"
+       " VALUES (65540, 1, 1, 0, 200)",
+       {"delivery 1 attempt 4"}},
+      {"attempt_added_with_another_ones_link",
+       "INSERT INTO outrider_attempt (id, started_at, duration_ms, error, status, link)"
+       " VALUES (65540, 1, 1, 0, 200, 3)",
+       {"delivery 1 attempt 4"}},
+      {"attempt_added_with_a_link",
+       "INSERT INTO outrider_attempt (id, started_at, duration_ms, error, status, link)"
+       " VALUES (131076, 1, 1, 0, 200, 10); INSERT INTO outrider_link VALUES"
+       " (10, 1, 131076, randomblob(16))",
+       {"delivery 2 attempt 4", "delivery 2 attempt 4"}},
+      {"audit_added",
+       "INSERT INTO outrider_audit VALUES (4, 1, 'x', 'endpoint.add', 1, 1, 'acme', '', NULL)",
+       {"audit 4"}},
+      {"digest_changed",
+       "UPDATE outrider_link SET digest = randomblob(16) WHERE seq = 3",
+       {"delivery 1 attempt 2"}},
+      {"digest_emptied",
+       "UPDATE outrider_link SET digest = x'' WHERE seq = 3",
+       {"delivery 1 attempt 2"}},
+      {"called_removed",
+       "DELETE FROM outrider_attempt WHERE id = 65538;"
+       "UPDATE outrider_link SET kind = 3 WHERE seq = 3",
+       {"delivery 1 attempt 2"}},
+      {"called_removed_with_a_digest",
+       "DELETE FROM outrider_attempt WHERE id = 65538;"
+       "UPDATE outrider_link SET kind = 3, digest = digest || randomblob(16) WHERE seq = 3",
+       {"delivery 1 attempt 2"}},
+      {"called_removed_and_still_there",
+       "UPDATE outrider_link SET kind = 3 WHERE seq = 3",
+       {"delivery 1 attempt 2", "delivery 1 attempt 2"}},
+      {"link_of_an_unknown_kind",
+       "UPDATE outrider_link SET kind = 7 WHERE seq = 3",
+       {"chain", "delivery 1 attempt 2"}},
+      {"link_names_another_row",
+       "UPDATE outrider_link SET object = 65540 WHERE seq = 3",
+       {"delivery 1 attempt 4", "delivery 1 attempt 2"}},
+      {"head_changed",
+       "UPDATE outrider_meta SET value = randomblob(48) WHERE name = 'chain_head'",
+       {"chain"}},
+      {"head_deleted", "DELETE FROM outrider_meta WHERE name = 'chain_head'", {"chain"}},
+      {"start_made_up",
+       "INSERT INTO outrider_meta VALUES ('chain_start', randomblob(40));"
+       "DELETE FROM outrider_audit WHERE id = 1; DELETE FROM outrider_link WHERE seq = 1",
+       {"chain", "audit 1"}},
+  };
+  return table;
+}
+
+class SqliteTamperTest : public SqliteChainTest,
+                         public ::testing::WithParamInterface<std::size_t> {};
+
+TEST_P(SqliteTamperTest, is_found_and_named) {
+  const Tampering& tampering = tamperings()[GetParam()];
+  write_history();
+  write_as_anybody(tampering.sql);
+  EXPECT_THAT(places(verify()), testing::ElementsAreArray(tampering.found)) << words(verify());
+
+  // Deliveries go on, and so does housekeeping; neither covers it up.
+  try_event(1);
+  maintain_all(now_ + 1'000'000);
+  EXPECT_GT(verify().fault_count, 0U) << "an attempt and housekeeping later";
+}
+
+INSTANTIATE_TEST_SUITE_P(Sql, SqliteTamperTest,
+                         ::testing::Range(std::size_t{0}, tamperings().size()),
+                         [](const auto& test) { return tamperings()[test.param].name; });
+
+TEST_F(SqliteChainTest, an_earlier_head_is_still_part_of_it) {
+  write_history();
+  const ChainPoint earlier = verify().head;
+  try_event(2);
+  const ChainReport report = verify(earlier);
+  EXPECT_EQ(report.fault_count, 0U) << words(report);
+  EXPECT_FALSE(report.expected_too_old);
+  EXPECT_GT(report.head.seq, earlier.seq);
+
+  ChainPoint wrong = earlier;
+  wrong.digest.front() = static_cast<char>(wrong.digest.front() + 1);
+  EXPECT_EQ(places(verify(wrong)), std::vector<std::string>{"chain"});
+}
+
+TEST_F(SqliteChainTest, a_file_put_back_to_an_earlier_state_is_found_by_an_expected_head) {
+  write_history();
+  outbox_.reset();
+  const auto copy = [this](const std::string& from, const std::string& to) {
+    std::filesystem::copy_file(directory_.file(from), directory_.file(to),
+                               std::filesystem::copy_options::overwrite_existing);
+  };
+  copy("x.db", "old");
+  open(true);
+  try_event(2);
+  const ChainPoint head = verify().head;
+  outbox_.reset();
+  copy("old", "x.db");
+  open(true);
+  EXPECT_EQ(verify().fault_count, 0U);
+  EXPECT_THAT(words(verify(head)), HasSubstr("is not the one that was expected"));
+}
+
+TEST_F(SqliteChainTest, what_retention_removes_is_no_fault) {
+  write_history();
+  for (int i = 0; i < 20; ++i) try_event(2);
+  const ChainPoint early = verify().head;
+  for (int i = 0; i < 5; ++i) try_event(2);
+  // Bit by bit, verified after each step.
+  const std::int64_t horizon = now_ - 3000;
+  for (int step = 0; step < 200; ++step) {
+    const bool more = maintain(horizon, 3) != 0;
+    const ChainReport report = verify();
+    ASSERT_EQ(report.fault_count, 0U) << "step " << step << "\n" << words(report);
+    if (!more) break;
+  }
+  const ChainReport report = verify(early);
+  EXPECT_TRUE(report.expected_too_old);
+  EXPECT_EQ(report.fault_count, 0U) << words(report);
+  EXPECT_EQ(report.audits, 3U) << "what operators did stays";
+  EXPECT_EQ(report.attempts, 6U) << "of the last three events";
+  EXPECT_EQ(report.removed, 0U) << "links of removed rows are gone too";
+  EXPECT_EQ(ask("SELECT count(*) FROM outrider_link"), "9");
+}
+
+TEST_F(SqliteChainTest, one_old_row_that_stays_does_not_keep_the_links_of_the_others) {
+  write_history();
+  Enqueue stuck = sample_event();
+  stuck.now = now_;
+  const auto due = std::get<Enqueued>(apply(stuck)).due.front();
+  AttemptFinished failed;
+  failed.claimed = due;
+  failed.attempt = {.number = 1, .started_at = now_, .error = ErrorClass::kTimeout};
+  failed.step = core::DeliveryStep::kFailAgain;
+  failed.next_at = now_ + 100'000'000;
+  failed.now = now_;
+  apply(failed);
+  for (int i = 0; i < 60; ++i) try_event(3);
+  maintain_all(now_ + 1000, 10);
+  const ChainReport report = verify();
+  EXPECT_EQ(report.fault_count, 0U) << words(report);
+  EXPECT_EQ(report.attempts, 4U) << "the stuck one and the newest delivery's";
+  EXPECT_LT(std::stoi(ask("SELECT count(*) FROM outrider_link")), 20);
+}
+
+TEST_F(SqliteChainTest, a_changed_attempt_is_not_removed_by_dating_it_back) {
+  write_history();
+  for (int i = 0; i < 3; ++i) try_event(1);
+  write_as_anybody(
+      "UPDATE outrider_event SET created_at = 1; UPDATE outrider_delivery SET finished_at = 1;"
+      "UPDATE outrider_attempt SET started_at = 1");
+  maintain_all(kBegin - 1000);
+  EXPECT_EQ(ask("SELECT count(*) FROM outrider_attempt"), "9");
+  // Dates of the events alone: the attempts themselves say when they were made.
+  EXPECT_EQ(verify().fault_count, 9U) << words(verify());
+}
+
+TEST_F(SqliteChainTest, a_plain_database_finds_accidents_too) {
+  outbox_.reset();
+  std::filesystem::remove(directory_.file("x.db"));
+  std::filesystem::remove(directory_.file("x.db.key"));
+  open(false);
+  write_history();
+  EXPECT_EQ(verify().fault_count, 0U) << words(verify());
+  write_as_anybody("UPDATE outrider_attempt SET status = 200 WHERE id = 65538");
+  EXPECT_EQ(places(verify()), std::vector<std::string>{"delivery 1 attempt 2"});
+}
+
+TEST_F(SqliteChainTest, without_the_key_file_nothing_can_be_said) {
+  write_history();
+  outbox_.reset();
+  std::filesystem::rename(directory_.file("x.db.key"), directory_.file("elsewhere"));
+  open(true);
+  const auto report = outbox_->verify_chain({});
+  ASSERT_FALSE(report.has_value());
+  EXPECT_EQ(report.error().code, ErrorCode::kKey);
+}
+
+}  // namespace
+}  // namespace outrider::storage
