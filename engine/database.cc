@@ -56,6 +56,15 @@ class Database::Impl {
         },
         mutation);
     auto outcomes = outbox_->apply({&mutation, 1});
+    std::visit(
+        []<class Value>(Value& value) {
+          if constexpr (requires { value.secret; }) crypto::wipe(value.secret);
+          if constexpr (requires { value.spec; }) {
+            crypto::wipe(value.spec.secret);
+            crypto::wipe(value.spec.tls.key);
+          }
+        },
+        mutation);
     if (!outcomes) return pass(outcomes);
     storage::Outcome& outcome = outcomes->front();
     if (!outcome) return pass(outcome);

@@ -31,6 +31,10 @@ EndpointView DatabaseViews::endpoint(const storage::EndpointRecord& record) cons
   // never.
   std::vector<HeaderField> headers = record.spec.headers;
   for (HeaderField& header : headers) header.value = "********";
+  std::vector<SecretView> secrets;
+  for (const Secret& secret : record.secrets) {
+    secrets.push_back({.created_at = secret.created_at, .expires_at = secret.expires_at});
+  }
   return {.id = ids_.text(IdKind::kEndpoint, record.row),
           .account = record.spec.account,
           .provider = record.spec.provider,
@@ -51,7 +55,8 @@ EndpointView DatabaseViews::endpoint(const storage::EndpointRecord& record) cons
                   .certificate = record.spec.tls.certificate,
                   .key = {},
                   .at_least = record.spec.tls.at_least},
-          .unreadable = record.unreadable};
+          .unreadable = record.unreadable,
+          .secrets = std::move(secrets)};
 }
 
 EventView DatabaseViews::event_view(const storage::EventRecord& record) const {

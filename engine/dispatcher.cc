@@ -190,8 +190,8 @@ void Dispatcher::launch(const core::Claim& claim, storage::DeliveryJob job) {
   auto request = build(endpoint, flight.job);
   if (!request) {
     const bool blocked = !endpoint.target.has_value();
-    finished(std::move(flight), {.error = blocked ? ErrorClass::kBlocked : ErrorClass::kAborted,
-                                 .detail = "not sent: " + request.error().to_string()});
+    finished(flight, {.error = blocked ? ErrorClass::kBlocked : ErrorClass::kAborted,
+                      .detail = "not sent: " + request.error().to_string()});
     return;
   }
   flight.sent = true;

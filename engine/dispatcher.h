@@ -136,7 +136,7 @@ class Dispatcher {
   void check_stopped();
 
   // Results (dispatcher_result.cc).
-  void finished(Flight flight, net::HttpOutcome outcome);
+  void finished(const Flight& flight, net::HttpOutcome outcome);
   void end_without_attempt(const core::Claim& claim, core::DeliveryStep step, std::string reason);
   void record(storage::Mutation mutation, core::Claim claim, core::SlotResult result);
   void recorded(const storage::Finished& finished, const core::Claim& claim,

@@ -3,6 +3,7 @@
 // checked here and accepted or rejected.
 #include <algorithm>
 
+#include "crypto/mac.h"
 #include "dispatcher.h"
 
 namespace outrider {
@@ -10,6 +11,10 @@ namespace {
 
 constexpr std::size_t kInboxPage = 256;
 constexpr core::Duration kNextMaintenanceStep{20};
+
+void wipe_secrets(storage::EndpointRecord& record) {
+  for (Secret& secret : record.secrets) crypto::wipe(secret.text);
+}
 
 }  // namespace
 
@@ -38,6 +43,7 @@ void Dispatcher::forget_endpoint(storage::EndpointRow row) {
   found->second.removed = true;
   found->second.sends = false;
   found->second.identity.reset();  // and with it its connections
+  wipe_secrets(found->second.record);
 }
 
 std::vector<storage::EndpointRow> Dispatcher::in_scope(storage::EndpointRow row,
@@ -62,6 +68,7 @@ void Dispatcher::put_endpoint(storage::EndpointRecord record) {
   if (endpoint.provider == nullptr || record.epoch != endpoint.breaker.epoch) {
     endpoint.breaker = {.health = record.health, .epoch = record.epoch};
   }
+  wipe_secrets(endpoint.record);
   endpoint.record = std::move(record);
   endpoint.provider = parts_.providers.find(endpoint.record.spec.provider);
   endpoint.identity = identities_.hold(endpoint.record.spec.tls);

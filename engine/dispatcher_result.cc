@@ -8,7 +8,7 @@
 
 namespace outrider {
 
-void Dispatcher::finished(Flight flight, net::HttpOutcome outcome) {
+void Dispatcher::finished(const Flight& flight, net::HttpOutcome outcome) {
   if (stopping_ && outcome.error == ErrorClass::kAborted) {
     // Cut short by our own stop: nothing is known, nothing is counted. It is sent again, with the
     // same number, after the next start.

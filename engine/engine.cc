@@ -109,7 +109,7 @@ class Engine::Impl {
 
   Result<void> start();
   Result<bool> stop();
-  void publish(Event event, std::function<void(Result<EventReceipt>)> done);
+  void publish(const Event& event, std::function<void(Result<EventReceipt>)> done);
   std::uint32_t in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
   Result<void> health() const;
 
@@ -287,7 +287,7 @@ Result<void> Engine::Impl::health() const {
   return {};
 }
 
-void Engine::Impl::publish(Event event, std::function<void(Result<EventReceipt>)> done) {
+void Engine::Impl::publish(const Event& event, std::function<void(Result<EventReceipt>)> done) {
   if (!running_) {
     done(fail(ErrorCode::kStopped, "the engine is not running", {}, "call start() first"));
     return;
@@ -382,8 +382,8 @@ Result<EventReceipt> Engine::publish(const Event& event) {
   return answer.get();
 }
 
-void Engine::publish_async(Event event, std::function<void(Result<EventReceipt>)> done) {
-  impl_->publish(std::move(event), std::move(done));
+void Engine::publish_async(const Event& event, std::function<void(Result<EventReceipt>)> done) {
+  impl_->publish(event, std::move(done));
 }
 
 }  // namespace outrider

@@ -1,5 +1,6 @@
 #include "log.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -11,6 +12,21 @@ namespace {
 constexpr std::array<std::string_view, 16> kFieldNames{
     "endpoint", "event_id",    "delivery", "provider", "attempt", "status", "error",   "detail",
     "reason",   "duration_ms", "next_at",  "count",    "pid",     "net",    "version", "file"};
+
+// Whatever finds its way into a text: what follows the path of a URL stays out. It often carries a
+// token.
+std::string without_queries(std::string_view text) {
+  constexpr std::string_view kEnds = " \t\r\n\"'<>()";
+  std::string kept;
+  while (true) {
+    const std::size_t scheme = text.find("://");
+    if (scheme == std::string_view::npos) return kept.append(text);
+    const std::size_t end = std::min(text.find_first_of(kEnds, scheme), text.size());
+    const std::size_t query = std::min(text.find_first_of("?#", scheme), end);
+    kept.append(text.substr(0, query));
+    text.remove_prefix(end);
+  }
+}
 
 }  // namespace
 
@@ -41,7 +57,7 @@ void Log::line(core::WallTime at, std::string_view event,
     if (const auto* number = std::get_if<std::int64_t>(&value.value)) {
       text += std::to_string(*number);
     } else {
-      text += core::ecmascript_string(*words);
+      text += core::ecmascript_string(without_queries(*words));
     }
   }
   text += '}';

@@ -225,7 +225,8 @@ class Receiver::Impl {
 Receiver::Receiver(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Receiver::~Receiver() = default;
 
-Result<std::unique_ptr<Receiver>> Receiver::start(ReceiverOptions options, Providers providers,
+Result<std::unique_ptr<Receiver>> Receiver::start(ReceiverOptions options,
+                                                  const Providers& providers,
                                                   OnReception on_reception) {
   if (auto checked = check_options(options); !checked) return tl::unexpected(checked.error());
   Result<receiver::Verifier> verifier = verifier_for(providers, options.provider, options.secrets);

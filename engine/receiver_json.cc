@@ -183,8 +183,8 @@ class Reader {
   bool read_unit(unsigned& code) {
     if (rest_.size() < 6 || !rest_.starts_with("\\u")) return false;
     const std::string_view digits = rest_.substr(2, 4);
-    const auto read = std::from_chars(digits.data(), digits.data() + 4, code, 16);
-    if (read.ec != std::errc() || read.ptr != digits.data() + 4) return false;
+    const auto read = std::from_chars(digits.begin(), digits.end(), code, 16);
+    if (read.ec != std::errc() || read.ptr != digits.end()) return false;
     rest_.remove_prefix(6);
     return true;
   }

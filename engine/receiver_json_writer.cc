@@ -43,7 +43,10 @@ std::string number_text(std::string_view token) {
   const std::size_t e = shortest.find('e');
   std::string digits(1, shortest[0]);
   if (e > 2) digits.append(shortest.substr(2, e - 2));
-  const int exponent = std::atoi(buffer.data() + e + 1);  // of the first digit
+  std::string_view written = shortest.substr(e + 1);
+  if (written.starts_with('+')) written.remove_prefix(1);
+  int exponent = 0;  // of the first digit
+  std::from_chars(written.begin(), written.end(), exponent);
   const int count = static_cast<int>(digits.size());
   std::string out = value < 0 ? "-" : "";
   if (exponent >= 21 || exponent < -6) {

@@ -71,7 +71,7 @@ struct Enqueue {
   EnqueueRules rules;
   std::int64_t now = 0;
   std::optional<std::int64_t>
-      inbox_row;  // set: that outrider_outbox row becomes accepted in the same commit
+      inbox_row;           // set: that outrider_outbox row becomes accepted in the same commit
   std::string actor = {};  // not empty: an operator's test of its one endpoint, for the audit trail
 };
 struct Enqueued {

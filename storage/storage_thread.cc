@@ -15,7 +15,7 @@ namespace outrider::storage {
 
 class StorageThread::Impl {
  public:
-  Impl(std::unique_ptr<Outbox> outbox, CommitQueue::Limits limits)
+  Impl(std::unique_ptr<Outbox> outbox, const CommitQueue::Limits& limits)
       : outbox_(std::move(outbox)), queue_(*outbox_, limits), most_reads_(limits.capacity) {
     thread_ = std::thread([this] { run(); });
   }
@@ -95,7 +95,7 @@ class StorageThread::Impl {
 };
 thread_local const StorageThread::Impl* StorageThread::Impl::on_this_thread_ = nullptr;
 
-StorageThread::StorageThread(std::unique_ptr<Outbox> outbox, CommitQueue::Limits limits)
+StorageThread::StorageThread(std::unique_ptr<Outbox> outbox, const CommitQueue::Limits& limits)
     : impl_(std::make_unique<Impl>(std::move(outbox), limits)) {}
 StorageThread::~StorageThread() { stop(); }
 

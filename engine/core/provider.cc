@@ -103,6 +103,7 @@ const Provider* ProviderSet::find(std::string_view name) const {
 
 std::vector<const Provider*> ProviderSet::list() const {
   std::vector<const Provider*> all;
+  all.reserve(providers_.size());
   for (const auto& [name, provider] : providers_) all.push_back(&provider);
   return all;
 }

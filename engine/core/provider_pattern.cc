@@ -223,8 +223,10 @@ class PatternParser {
 // Does the last $ end the pattern, or is it an escaped character?
 bool ends_anchored(std::string_view pattern) {
   if (!pattern.ends_with('$')) return false;
-  std::size_t backslashes = 0;
-  for (std::size_t i = pattern.size() - 1; i-- > 0 && pattern[i] == '\\';) ++backslashes;
+  pattern.remove_suffix(1);
+  const std::size_t other = pattern.find_last_not_of('\\');
+  const std::size_t backslashes =
+      other == std::string_view::npos ? pattern.size() : pattern.size() - 1 - other;
   return backslashes % 2 == 0;
 }
 

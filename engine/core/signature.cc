@@ -211,7 +211,7 @@ Result<std::string> decode_key(const SignatureScheme& scheme, std::string_view s
 }
 
 Result<std::size_t> scheme_for(const SignatureRule& rule, std::string_view secret) {
-  const auto index = scheme_with_prefix_of(rule, secret);
+  auto index = scheme_with_prefix_of(rule, secret);
   if (!index) return index;
   auto decoded = decode_key(rule.schemes[*index], secret);
   if (!decoded) return tl::unexpected(std::move(decoded.error()));

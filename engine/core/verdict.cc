@@ -30,7 +30,7 @@ Verdict judge(ErrorClass transport, int status, const SuccessRule& success,
 }
 
 std::string words_of(const Verdict& verdict, int status) {
-  const std::string answered = "the receiver answered " + std::to_string(status);
+  std::string answered = "the receiver answered " + std::to_string(status);
   if (verdict.error == ErrorClass::kRedirect) return answered + ", a redirect: not followed";
   if (verdict.error == ErrorClass::kProtocol) return answered + ", which is no HTTP status";
   if (verdict.kind == VerdictKind::kGone) return answered + ": it is gone for good";

@@ -185,7 +185,7 @@ Result<void> add_subject_alternative_names(X509* certificate, std::span<const st
     auto name = general_name(text);
     if (!name) return tl::unexpected(std::move(name.error()));
     if (sk_GENERAL_NAME_push(list.get(), name->get()) <= 0) return internal_failure();
-    (void)name->release();  // the list's now
+    [[maybe_unused]] GENERAL_NAME* const the_list_s_now = name->release();
   }
   if (X509_add1_ext_i2d(certificate, NID_subject_alt_name, list.get(), 0, X509V3_ADD_DEFAULT) !=
       1) {

@@ -73,7 +73,7 @@ bool Responder::connected() const noexcept { return link_ && link_->connection !
 
 class HttpServer::Impl {
  public:
-  Impl(Loop& loop, HttpServerOptions options, Handler handler) : loop_(loop) {
+  Impl(Loop& loop, const HttpServerOptions& options, Handler handler) : loop_(loop) {
     host_.loop = loop.raw();
     host_.options = options;
     host_.handler = std::move(handler);
@@ -232,7 +232,7 @@ class HttpServer::Impl {
   core::Timers::Id stopped_timer_ = 0;
 };
 
-HttpServer::HttpServer(Loop& loop, HttpServerOptions options, Handler handler)
+HttpServer::HttpServer(Loop& loop, const HttpServerOptions& options, Handler handler)
     : impl_(std::make_unique<Impl>(loop, options, std::move(handler))) {}
 HttpServer::~HttpServer() = default;
 

@@ -114,7 +114,7 @@ class HttpServer {
   using Handler = std::function<void(ServerRequest, Responder)>;
 
   // `loop` must outlive the server, and run once more (its destructor does) after it.
-  HttpServer(Loop& loop, HttpServerOptions options, Handler handler);
+  HttpServer(Loop& loop, const HttpServerOptions& options, Handler handler);
   // Ends everything at once, without answers.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;

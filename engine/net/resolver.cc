@@ -215,7 +215,7 @@ class CachingResolver final : public Resolver {
 
 }  // namespace
 
-Result<std::unique_ptr<Resolver>> Resolver::make(Loop& loop, ResolverOptions options) {
+Result<std::unique_ptr<Resolver>> Resolver::make(Loop& loop, const ResolverOptions& options) {
   auto resolver = std::make_unique<CachingResolver>(loop, options);
   if (auto opened = resolver->open(options); !opened) return tl::unexpected(opened.error());
   return resolver;

@@ -35,7 +35,8 @@ struct ResolverOptions {
 class Resolver {
  public:
   // Errors: kInvalidArgument (a server's spelling), kInternal.
-  [[nodiscard]] static Result<std::unique_ptr<Resolver>> make(Loop& loop, ResolverOptions options);
+  [[nodiscard]] static Result<std::unique_ptr<Resolver>> make(Loop& loop,
+                                                              const ResolverOptions& options);
   virtual ~Resolver() = default;  // no `done` is called any more
 
   using Done = std::function<void(Result<std::vector<core::Address>>)>;

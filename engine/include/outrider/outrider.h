@@ -84,7 +84,7 @@ class Engine {
 
   // The same without waiting: `done` is called once, on an engine thread, and must not block or
   // throw. kOverloaded and invalid events are answered before it returns.
-  void publish_async(Event event, std::function<void(Result<EventReceipt>)> done);
+  void publish_async(const Event& event, std::function<void(Result<EventReceipt>)> done);
 
   // No new sends; requests in flight finish or time out; results are recorded. Idempotent. False in
   // the result: some requests were still in flight at the time limit (they are sent again at the

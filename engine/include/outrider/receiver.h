@@ -68,7 +68,7 @@ class Receiver {
   // Listening when this returns. Errors: kInvalidArgument (where = the option), kNotFound (the
   // provider), kIo (a file, or the address).
   [[nodiscard]] static Result<std::unique_ptr<Receiver>> start(ReceiverOptions options,
-                                                               Providers providers,
+                                                               const Providers& providers,
                                                                OnReception on_reception);
   [[nodiscard]] std::string url() const;  // "https://127.0.0.1:41123/"
   // Answers what can be answered within half a second, then ends. Twice is the same as once.

@@ -124,6 +124,12 @@ struct EndpointSpec {
   TlsIdentity tls;
 };
 
+// A signing secret, without its text.
+struct SecretView {
+  std::int64_t created_at = 0;
+  std::optional<std::int64_t> expires_at;  // not valid from then on; unset: lives until replaced
+};
+
 struct EndpointView {
   std::string id;
   std::string account;
@@ -143,6 +149,7 @@ struct EndpointView {
   std::uint32_t live_secrets = 0;     // the texts are never shown
   TlsIdentity tls;                    // without its key
   std::string unreadable;  // not empty: why what is sealed of it cannot be read; it sends nothing
+  std::vector<SecretView> secrets = {};  // the live ones, newest first
 };
 
 struct AttemptView {
