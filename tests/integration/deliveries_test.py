@@ -165,7 +165,9 @@ class Deliveries(Scenario):
         self.world.serve()
         self.world.run('endpoint', 'rotate-secret', endpoint, '--overlap', '3s', '--secret-file',
                        self.world.secret_file(STANDARD_NEW))
-        wait_until(lambda: self.world.json('endpoint', 'show', endpoint)['live_secrets'] == 1, 'the old secret has ended')
+        shown = wait_until(lambda: (lambda view: view if view['live_secrets'] == 1 else None)(
+            self.world.json('endpoint', 'show', endpoint)), 'the old secret has ended')
+        self.assertEqual([secret['expires_at'] for secret in shown['secrets']], [None])
         self.world.send('standard-webhooks', 'loan.paid', {'loan': 7})
         wait_until(old_receiver.lines, 'it arrives')
         self.assertFalse(old_receiver.lines()[0]['verified'])

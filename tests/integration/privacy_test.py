@@ -2,6 +2,9 @@
 """Secrets and sensitive fields that are known to the test alone: after a run of everything, nothing that Outrider said holds them."""
 import json
 import os
+import resource
+import signal
+import subprocess
 import threading
 import time
 
@@ -148,6 +151,28 @@ class Privacy(Scenario):
         wait_until(lambda: self.world.json('queue')['inbox'] == 0, 'the bad rows are judged')
         self.command('queue')
         self.command('--json', 'queue')
+
+    def test_nothing_is_left_of_a_process_that_crashes(self):
+        """No core, whatever the limit it was started with: payloads and secrets are in its memory."""
+        def aborted(command, ready=lambda child: True):
+            def unlimited():
+                hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+                resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=self.world.env,
+                                     cwd=self.world.folder, preexec_fn=unlimited)
+            self.world.on_end.append(child.stdout.close)
+            ready(child)
+            with open(f'/proc/{child.pid}/limits', encoding='ascii') as file:
+                limit = next(line.split()[4:6] for line in file if line.startswith('Max core file size'))
+            child.send_signal(signal.SIGABRT)
+            _, status = os.waitpid(child.pid, 0)
+            child.returncode = -signal.SIGABRT
+            self.assertEqual(os.WTERMSIG(status), signal.SIGABRT)
+            return limit, os.WCOREDUMP(status)
+
+        limit, dumped = aborted(self.world.command('serve'), lambda child: child.stdout.readline())
+        self.assertEqual((limit, dumped), (['0', '0'], False))
+        self.assertEqual([name for name in os.listdir(self.world.folder) if name.startswith('core')], [])
 
     def test_what_a_receiver_quotes_back_is_masked(self):
         payload = json.loads(example('lender-spender/loan_application_attention_required.json'))

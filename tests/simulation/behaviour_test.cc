@@ -170,6 +170,44 @@ TEST(behaviour, a_paused_endpoint_holds_and_an_activated_one_releases) {
   EXPECT_EQ(world.sent_to("bank").size(), 1U);
 }
 
+TEST(behaviour, a_replaced_secret_signs_until_its_end_and_not_at_it) {
+  World world;
+  const auto endpoint = world.add_endpoint("rotates", "standard-webhooks");
+  std::vector<std::string> signatures;
+  world.answer("rotates", [&](const net::HttpRequest& request) {
+    for (const HeaderField& header : request.headers) {
+      if (header.name == "webhook-signature") signatures.push_back(header.value);
+    }
+    return Answer{.status = 200, .takes = 0ms};
+  });
+  const auto sign_one = [&] {
+    Event one = event(static_cast<int>(signatures.size()));
+    one.provider = "standard-webhooks";
+    ASSERT_TRUE(world.publish(one).has_value());
+    world.run_for(0ms);
+  };
+  const auto signed_by = [&] {
+    return 1 + std::count(signatures.back().begin(), signatures.back().end(), ' ');
+  };
+  sign_one();
+  EXPECT_EQ(signed_by(), 1);
+  ASSERT_TRUE(world
+                  .operate(storage::RotateSecret{.endpoint = endpoint,
+                                                 .secret = "whsec_" + std::string(32, 'A'),
+                                                 .overlap_ms = 24 * 3'600'000,
+                                                 .now = core::to_ms(world.time.wall())})
+                  .has_value());
+  sign_one();
+  EXPECT_EQ(signed_by(), 2) << "from the rotation on both sign";
+  world.run_for(24h - 1ms);
+  sign_one();
+  EXPECT_EQ(signed_by(), 2) << "a millisecond before the end";
+  world.run_for(1ms);
+  sign_one();
+  EXPECT_EQ(signed_by(), 1) << "at the end";
+  EXPECT_EQ(signatures.size(), 4U);
+}
+
 TEST(behaviour, an_operator_cancels_and_retries) {
   World world;
   world.add_endpoint("bank", "lender-spender");

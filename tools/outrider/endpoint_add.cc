@@ -11,6 +11,7 @@
 #include "outcome.h"
 #include "time_text.h"
 #include "views_json.h"
+#include "wiped.h"
 
 namespace outrider::cli {
 namespace {
@@ -49,9 +50,11 @@ class Add final : public Command {
     auto secret = secret_.read();
     if (!secret) return tl::unexpected(secret.error());
     spec_.secret = std::move(*secret);
+    const WipedAtEnd wiped_secret(spec_.secret);
     auto tls = tls_.read();
     if (!tls) return tl::unexpected(tls.error());
     spec_.tls = std::move(*tls);
+    const WipedAtEnd wiped_key(spec_.tls.key);
     auto database =
         open_database(globals, IfMissing::kCreate, DatabaseOptions{}.max_payload_bytes, !plain_);
     if (!database) return tl::unexpected(database.error());

@@ -7,6 +7,7 @@
 #include "outcome.h"
 #include "time_text.h"
 #include "views_json.h"
+#include "wiped.h"
 
 namespace outrider::cli {
 namespace {
@@ -26,8 +27,9 @@ class RotateSecret final : public Command {
   }
 
   Result<int> run(const Globals& globals) override {
-    const auto secret = secret_.read();
+    auto secret = secret_.read();
     if (!secret) return tl::unexpected(secret.error());
+    const WipedAtEnd wiped(*secret);
     auto database = open_database(globals);
     if (!database) return tl::unexpected(database.error());
     // Whole seconds, rounded up: an overlap is never shorter than what was asked for.

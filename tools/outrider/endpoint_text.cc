@@ -50,6 +50,11 @@ std::string endpoint_text(const EndpointView& endpoint, std::int64_t now_ms) {
                              std::to_string(endpoint.recent_failures) + " remembered");
   add_fields(fields, endpoint.tls, now_ms);
   fields.add("Live secrets", std::to_string(endpoint.live_secrets));
+  for (const SecretView& secret : endpoint.secrets) {
+    fields.add("Secret", "from " + rfc3339(secret.created_at) +
+                             (secret.expires_at ? ", ends " + when(secret.expires_at, now_ms)
+                                                : ", until it is replaced"));
+  }
   fields.add("Added", when(endpoint.created_at, now_ms));
   return fields.text();
 }

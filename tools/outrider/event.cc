@@ -9,6 +9,7 @@
 #include "outcome.h"
 #include "time_text.h"
 #include "views_json.h"
+#include "wiped.h"
 
 namespace outrider::cli {
 namespace {
@@ -82,16 +83,20 @@ class Show final : public Command {
  public:
   explicit Show(CLI::App& app) : Command(app) {
     event_id(app, id_);
-    app.add_flag("--reveal", reveal_, "Show the payload with its sensitive fields");
+    app.add_flag("--reveal", reveal_,
+                 "Show the payload and the answers unmasked; that it was done is on record");
   }
 
   Result<int> run(const Globals& globals) override {
     auto database = open_database(globals);
     if (!database) return tl::unexpected(database.error());
-    const auto event = (*database)->event(id_, reveal_);
+    auto event = (*database)->event(id_, reveal_);
     if (!event) return tl::unexpected(event.error());
-    return done_with(globals.json ? json_document(*event, Payload::kShow)
-                                  : event_text(*event, reveal_, wall_now_ms()));
+    std::string text = globals.json ? json_document(*event, Payload::kShow)
+                                    : event_text(*event, reveal_, wall_now_ms());
+    const WipedAtEnd wiped_text(text);
+    const WipedAtEnd wiped_payload(event->payload);
+    return done_with(text);
   }
 
  private:

@@ -1,6 +1,8 @@
 // outrider: the command line. Parses, runs one command, prints its error, ends with its exit code.
 // Nothing else decides how the process ends, but a second signal to `serve`.
 #include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -130,9 +132,19 @@ void occupy_closed_streams() {
   }
 }
 
+// Payloads and secrets are in this process's memory: what is left of it after a crash goes nowhere,
+// and no other process of this user may read it. A host that embeds the library decides for itself.
+void leave_no_core() {
+  const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+  (void)::setrlimit(RLIMIT_CORE, &none);
+  // The limit alone does not hold where cores are piped into a program.
+  (void)::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  leave_no_core();
   occupy_closed_streams();
   // A reader that goes away is an error of write(), not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);

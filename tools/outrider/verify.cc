@@ -10,6 +10,7 @@
 #include "outcome.h"
 #include "outrider/receiver.h"
 #include "time_text.h"
+#include "wiped.h"
 
 namespace outrider::cli {
 namespace {
@@ -41,8 +42,9 @@ class Verify final : public Command {
   Result<int> run(const Globals& globals) override {
     auto headers = parse_headers(headers_);
     if (!headers) return tl::unexpected(headers.error());
-    const auto secret = secret_.read();
+    auto secret = secret_.read();
     if (!secret) return tl::unexpected(secret.error());
+    const WipedAtEnd wiped(*secret);
     if (secret->empty()) {
       return fail(ErrorCode::kInvalidArgument, "no secret given", {},
                   "use --secret-file, --secret-env or --secret-stdin");

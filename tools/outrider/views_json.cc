@@ -68,7 +68,15 @@ void write_json(JsonOutput& json, const EndpointView& endpoint) {
       .member("consecutive_failures", endpoint.consecutive_failures)
       .member("recent_failures", endpoint.recent_failures)
       .member("live_secrets", endpoint.live_secrets)
-      .end_object();
+      .key("secrets")
+      .begin_array();
+  for (const SecretView& secret : endpoint.secrets) {
+    json.begin_object()
+        .member("created_at", secret.created_at)
+        .member("expires_at", secret.expires_at)
+        .end_object();
+  }
+  json.end_array().end_object();
 }
 
 void write_json(JsonOutput& json, const EventReceipt& receipt) {
