@@ -102,7 +102,7 @@ class Listen final : public Command {
       if (!printed) output_failed = true;
       ++received;
     };
-    auto receiver = Receiver::start(options_, std::move(*providers), show);
+    auto receiver = Receiver::start(options_, *providers, show);
     if (!receiver) return tl::unexpected(receiver.error());
     const auto ready = print(globals.json ? url_json((*receiver)->url())
                                           : "listening on " + (*receiver)->url() + "\n");

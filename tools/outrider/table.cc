@@ -40,6 +40,7 @@ void end_line(std::string& text) {
 void Table::add(const std::vector<std::string>& cells) {
   if (cells.size() != columns_.size()) std::abort();  // a bug of the caller
   std::vector<std::string> row;
+  row.reserve(cells.size());
   for (std::size_t i = 0; i < cells.size(); ++i) {
     row.push_back(cells[i].empty() ? "-" : cut(printable(cells[i]), columns_[i].widest));
   }
