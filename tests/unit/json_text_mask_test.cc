@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -186,6 +187,46 @@ TEST(JsonText, masks_below_wildcards_and_containers) {
   },
   "a/b": "s***"
 })");
+}
+
+TEST(JsonText, a_pointer_finds_its_member_however_either_of_them_is_escaped) {
+  struct Row {
+    std::string pointer, key;
+  };
+  const std::vector<Row> table{
+      {"/m~0n", "m~n"},      {"/a~1b", "a/b"},         {"/~01", "~1"},
+      {"/sin", "s\\u0069n"}, {"/s i", "s i"},          {"/", ""},
+      {"/a\"b", "a\\\"b"},   {"/\xC3\xA9", "\\u00e9"}, {"/\xF0\x9F\x98\x80", "\\ud83d\\ude00"},
+      {"/0", "0"},           {"/a.b[0]", "a.b[0]"},
+  };
+  for (const Row& row : table) {
+    const std::string json = "{\"" + row.key + "\":[{\"deep\":\"123456789\"},918273645]}";
+    const std::string text = masked_json(json, {{row.pointer, SensitiveClass::kCritical}});
+    EXPECT_EQ(text.find("12345"), std::string::npos) << row.pointer << "\n" << text;
+    EXPECT_EQ(text.find("91827"), std::string::npos) << row.pointer << "\n" << text;
+    EXPECT_THAT(text, HasSubstr("*****6789")) << row.pointer;
+    EXPECT_THAT(text, HasSubstr("*****3645")) << row.pointer;
+  }
+}
+
+// However short or strange the value: never whole, and never more than four of its characters.
+TEST(JsonText, a_critical_value_never_shows_more_than_four_characters_nor_all_of_them) {
+  std::string value;
+  for (std::size_t length = 1; length <= 40; ++length) {
+    value += static_cast<char>('a' + length % 26);
+    const std::string shown = masked_value("\"" + value + "\"", SensitiveClass::kCritical);
+    const auto stars = static_cast<std::size_t>(std::count(shown.begin(), shown.end(), '*'));
+    EXPECT_EQ(shown.size(), length + 2) << value;
+    EXPECT_GE(stars, std::max<std::size_t>(
+                         1, length < 8 ? length - std::min<std::size_t>(3, length) : length - 4))
+        << value;
+    EXPECT_EQ(shown.find(value), std::string::npos);
+  }
+  for (const char* number :
+       {"123", "-1", "0", "1e5", "1.5E+30", "123456789012345678901234567890"}) {
+    EXPECT_EQ(masked_value(number, SensitiveClass::kCritical).find(number), std::string::npos)
+        << number;
+  }
 }
 
 TEST(JsonText, a_pointer_to_one_element_or_member_masks_only_that) {
