@@ -19,6 +19,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::size_t kTextBytes = 590;
+constexpr std::size_t kBodyBytes = kTextBytes + 11;
+
 struct Spent {
   double seconds = 0;
   double cpu_seconds = 0;
@@ -71,7 +74,7 @@ Spent apply(Outbox& outbox, std::span<const Mutation> mutations, std::size_t bat
 }
 
 void measure(Outbox& outbox, std::size_t rows, std::size_t batch) {
-  const std::string body = "{\"text\":\"" + std::string(590, 'x') + "\"}";
+  const std::string body = "{\"text\":\"" + std::string(kTextBytes, 'x') + "\"}";
   const std::vector<Mutation> events(rows, event_of(body));
   std::vector<Mutation> results;
   results.reserve(rows);
@@ -103,10 +106,17 @@ int run(std::size_t rows, const std::string& directory) {
   apply(**outbox, {&added, 1}, 1, [](const Applied&) {});
   std::printf("%8s %12s %12s %12s %14s %14s\n", "batch", "enqueue/s", "complete/s", "lifetimes/s",
               "enqueue cpu us", "complete cpu us");
+  std::size_t events = 0;
   for (const std::size_t batch : {1, 10, 100, 1000}) {
-    measure(**outbox, std::min(rows, batch * 2000), batch);
+    const std::size_t count = std::min(rows, batch * 2000);
+    measure(**outbox, count, batch);
+    events += count;
   }
   outbox->reset();
+  const auto bytes = static_cast<double>(std::filesystem::file_size(path));
+  std::printf(
+      "bytes in the file for each event, its delivery and one attempt, beyond the payload: %.0f\n",
+      bytes / static_cast<double>(events) - static_cast<double>(kBodyBytes));
   erase();
   return 0;
 }
