@@ -217,6 +217,8 @@ class Test:
 
         db = sqlite3.connect(self.database)
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        verified = self.cli("audit", "verify")
+        assert verified.returncode == 0, f"the chain of attempts is broken: {verified.stdout}{verified.stderr}"
         events = db.execute("SELECT count(*) FROM outrider_event").fetchone()[0]
         assert events == len(self.committed), f"{events} events for {len(self.committed)} acknowledged"
         torn = db.execute("SELECT count(*) FROM outrider_delivery WHERE state != 2 OR finished_at IS NULL").fetchone()[0]
