@@ -25,6 +25,7 @@
 #include <string>
 #include <string_view>
 
+#include "crypto/keyed_mac.h"
 #include "outrider/result.h"
 #include "storage/sqlite/db.h"
 #include "storage/sqlite/sealing.h"
@@ -55,12 +56,7 @@ struct ChainStart {
 // The chain's key, wiped afterwards.
 class ChainKey {
  public:
-  explicit ChainKey(std::string key) : key_(std::move(key)) {}
-  ~ChainKey();
-  ChainKey(ChainKey&&) noexcept = default;
-  ChainKey& operator=(ChainKey&&) noexcept = default;
-  ChainKey(const ChainKey&) = delete;
-  ChainKey& operator=(const ChainKey&) = delete;
+  explicit ChainKey(std::string key);
 
   // `row` as RowText writes it.
   [[nodiscard]] std::string link(std::string_view before, std::int64_t seq, LinkKind kind,
@@ -77,7 +73,7 @@ class ChainKey {
 
  private:
   [[nodiscard]] std::string mac(std::string_view text) const;
-  std::string key_;
+  crypto::KeyedMac mac_;
 };
 
 // The columns of a row, so that no two rows give the same text: each with its type and length.

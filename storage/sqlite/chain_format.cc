@@ -1,7 +1,6 @@
 // What is digested, and how the head and the start are written. Numbers are eight bytes, least
 // significant first; every text begins with a letter of its own kind, so that no digest stands for
 // something else.
-#include "core/assert.h"
 #include "crypto/mac.h"
 #include "storage/sqlite/chain.h"
 #include "storage/sqlite/transaction.h"
@@ -91,13 +90,12 @@ std::optional<LinkedRow> read_linked(Db& db, LinkKind kind, std::int64_t object)
                    .link = row.maybe_integer(columns)};
 }
 
-ChainKey::~ChainKey() { crypto::wipe(key_); }
+ChainKey::ChainKey(std::string key) : mac_(key) { crypto::wipe(key); }
 
 std::string ChainKey::mac(std::string_view text) const {
-  auto digest = crypto::digest(core::Algorithm::kHmacSha256, key_, text);
-  OUTRIDER_ASSERT(digest.has_value());  // HMAC fails on a broken library alone
-  digest->resize(kLinkBytes);
-  return std::move(*digest);
+  std::string digest = mac_.of(text);
+  digest.resize(kLinkBytes);
+  return digest;
 }
 
 std::string ChainKey::link(std::string_view before, std::int64_t seq, LinkKind kind,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/signature.h"
+#include "crypto/keyed_mac.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
 
@@ -22,6 +23,15 @@ std::string hex(std::string_view raw) { return core::encode(Encoding::kHex, raw)
 std::string hex_digest(Algorithm algorithm, std::string_view key, std::string_view message) {
   const auto result = digest(algorithm, key, message);
   return result ? hex(*result) : "error: " + result.error().to_string();
+}
+
+TEST(KeyedMac, is_the_same_digest_again_and_again) {
+  for (const std::string& key : {std::string(), std::string("k"), std::string(200, 'k')}) {
+    const KeyedMac keyed(key);
+    for (const std::string& text : {std::string("first"), std::string(), std::string(1000, 't')}) {
+      EXPECT_EQ(keyed.of(text), digest(core::Algorithm::kHmacSha256, key, text).value());
+    }
+  }
 }
 
 TEST(Digest, hmac_sha256_and_sha512_match_rfc_4231) {

@@ -1,0 +1,46 @@
+#include "crypto/keyed_mac.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+
+#include "core/assert.h"
+#include "crypto/openssl.h"
+
+namespace outrider::crypto {
+namespace {
+
+constexpr std::size_t kMacBytes = 32;
+
+}  // namespace
+
+void KeyedMac::Free::operator()(evp_mac_ctx_st* context) const noexcept {
+  EVP_MAC_CTX_free(context);
+}
+
+KeyedMac::KeyedMac(std::string_view key) {
+  EVP_MAC* const algorithm = EVP_MAC_fetch(nullptr, OSSL_MAC_NAME_HMAC, nullptr);
+  OUTRIDER_ASSERT(algorithm != nullptr);
+  context_.reset(EVP_MAC_CTX_new(algorithm));  // keeps the algorithm
+  EVP_MAC_free(algorithm);
+  std::string hash = "SHA256";
+  const OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash.data(), 0),
+      OSSL_PARAM_construct_end()};
+  // A null pointer would mean "the key of before", which is not the same as an empty one.
+  const std::string_view bytes = key.empty() ? std::string_view("", 0) : key;
+  OUTRIDER_ASSERT(context_ != nullptr &&
+                  EVP_MAC_init(context_.get(), bytes_of(bytes), bytes.size(), parameters) == 1);
+}
+
+std::string KeyedMac::of(std::string_view text) const {
+  std::string mac(kMacBytes, '\0');
+  std::size_t size = 0;
+  const bool done = EVP_MAC_init(context_.get(), nullptr, 0, nullptr) == 1 &&
+                    EVP_MAC_update(context_.get(), bytes_of(text), text.size()) == 1 &&
+                    EVP_MAC_final(context_.get(), bytes_of(mac), &size, mac.size()) == 1;
+  OUTRIDER_ASSERT(done && size == kMacBytes);  // fails on a broken library alone
+  return mac;
+}
+
+}  // namespace outrider::crypto
