@@ -2,6 +2,7 @@
 // exception out.
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -79,15 +80,40 @@ std::vector<std::string> split(const char* list) {
   return parts;
 }
 
-Result<outrider::Options> options_of(const outrider_options* from) {
-  if (from == nullptr || from->size < sizeof(outrider_options)) {
+// As many bytes as the first version had; every later field comes after them.
+constexpr std::size_t kFirstOptionsSize = offsetof(outrider_options, key_file);
+constexpr std::size_t kMostOptionsSize = 4096;  // beyond it nobody has set it
+
+// The caller's options as this version has them: what an older program does not know is zero, and
+// what a newer one knows and we do not must be.
+Result<outrider_options> known_options(const outrider_options* from) {
+  if (from == nullptr || from->size < kFirstOptionsSize || from->size > kMostOptionsSize) {
     return outrider::fail(ErrorCode::kInvalidArgument, "options are missing or of another version",
                           "options.size", "set it to sizeof(outrider_options)");
   }
+  const auto* bytes = reinterpret_cast<const unsigned char*>(from);
+  const std::size_t known = std::min(from->size, sizeof(outrider_options));
+  if (std::any_of(bytes + known, bytes + from->size,
+                  [](unsigned char byte) { return byte != 0; })) {
+    return outrider::fail(ErrorCode::kInvalidArgument,
+                          "an option is set that this version of the library does not know",
+                          "options.size", "use the library that belongs to the header");
+  }
+  outrider_options options{};
+  std::memcpy(&options, bytes, known);
+  return options;
+}
+
+Result<outrider::Options> options_of(const outrider_options* given) {
+  const auto from = known_options(given);
+  if (!from) return tl::unexpected(from.error());
   outrider::Options options;
   options.database = text(from->database);
   options.providers_dir = text(from->providers_dir);
   options.ca_file = text(from->ca_file);
+  options.key_file = text(from->key_file);
+  options.seal = from->plain == 0;
+  options.egress_proxy = text(from->egress_proxy);
   options.targets.allow_nets = split(from->allow_nets);
   options.targets.allow_http = from->allow_http != 0;
   for (const std::string& port : split(from->allow_ports)) {

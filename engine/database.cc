@@ -17,7 +17,9 @@
 #include "net/wall_clock.h"
 #include "storage/event_fields.h"
 #include "storage/sqlite/sqlite_outbox.h"
+#include "tls_change.h"
 #include "wake.h"
+#include "wipe_secrets.h"
 
 namespace outrider {
 namespace {
@@ -56,15 +58,7 @@ class Database::Impl {
         },
         mutation);
     auto outcomes = outbox_->apply({&mutation, 1});
-    std::visit(
-        []<class Value>(Value& value) {
-          if constexpr (requires { value.secret; }) crypto::wipe(value.secret);
-          if constexpr (requires { value.spec; }) {
-            crypto::wipe(value.spec.secret);
-            crypto::wipe(value.spec.tls.key);
-          }
-        },
-        mutation);
+    wipe_secrets(mutation);
     if (!outcomes) return pass(outcomes);
     storage::Outcome& outcome = outcomes->front();
     if (!outcome) return pass(outcome);
@@ -78,6 +72,12 @@ class Database::Impl {
   }
 
   Result<storage::EndpointRecord> endpoint(const std::string& id) {
+    auto record = endpoint_with_secrets(id);
+    if (record) wipe_secrets(*record);
+    return record;
+  }
+
+  Result<storage::EndpointRecord> endpoint_with_secrets(const std::string& id) {
     auto row = endpoint_row(id);
     if (!row) return pass(row);
     auto record = outbox_->endpoint(*row, now_ms());
@@ -148,9 +148,10 @@ Result<Database::Added> Database::add_endpoint(const EndpointSpec& spec) {
 
   storage::AddEndpoint add{
       .spec = spec, .max_per_account = (*provider)->endpoints_per_account, .now = now};
+  crypto::wipe(add.spec.secret);  // what is assigned need not lie where the old text did
+  crypto::wipe(add.spec.tls.key);
   add.spec.secret = secret->text;
-  add.spec.tls = *tls;
-  crypto::wipe(tls->key);
+  add.spec.tls = std::move(*tls);
   auto changed = impl_->change<storage::Changed>(std::move(add));
   if (!changed) return pass(changed);
   auto view = endpoint(impl_->intake_.ids().text(IdKind::kEndpoint, changed->id));
@@ -166,7 +167,8 @@ Result<std::vector<EndpointView>> Database::endpoints(const std::string& account
   auto records = impl_->outbox_->endpoints(now_ms());
   if (!records) return pass(records);
   std::vector<EndpointView> views;
-  for (const storage::EndpointRecord& record : *records) {
+  for (storage::EndpointRecord& record : *records) {
+    wipe_secrets(record);
     if (!account.empty() && record.spec.account != account) continue;
     if (!provider.empty() && record.spec.provider != provider) continue;
     views.push_back(impl_->views_.endpoint(record));
@@ -217,6 +219,19 @@ Result<void> Database::remove_endpoint(const std::string& id) {
   auto removed = impl_->set_state(id, storage::ChangeEndpoint::Kind::kRemove, "endpoint removed");
   if (!removed) return pass(removed);
   return {};
+}
+
+Result<EndpointView> Database::set_tls(const std::string& id, const TlsChange& change) {
+  auto record = impl_->endpoint_with_secrets(id);
+  if (!record) return pass(record);
+  const std::int64_t now = now_ms();
+  auto checked = checked_change(change, *record, now / 1000);
+  wipe_secrets(*record);
+  if (!checked) return pass(checked);
+  auto changed = impl_->change<storage::Changed>(
+      storage::SetTls{.endpoint = record->row, .change = std::move(*checked), .now = now});
+  if (!changed) return pass(changed);
+  return endpoint(id);
 }
 
 Result<std::optional<std::string>> Database::rotate_secret(const std::string& id,

@@ -59,6 +59,16 @@ Result<void> check_headers(const EndpointSpec& spec, const core::Provider& provi
 
 }  // namespace
 
+Result<void> check_tls_url(const std::string& url, const TlsIdentity& tls) {
+  const auto target = core::parse_target(url, {.allow_http = true, .ports = {0}});
+  if (!target) return tl::unexpected(target.error());
+  if (!target->tls && tls != TlsIdentity{}) {
+    return fail(ErrorCode::kInvalidArgument, "TLS settings for a URL without TLS", "tls",
+                "give an https:// URL, or leave them out");
+  }
+  return {};
+}
+
 Result<void> check_endpoint(const EndpointSpec& spec, const core::Provider& provider) {
   if (storage::field_fault(spec.account)) {
     return fail(ErrorCode::kInvalidArgument,
@@ -67,12 +77,7 @@ Result<void> check_endpoint(const EndpointSpec& spec, const core::Provider& prov
   if (spec.description.size() > kMaxDescriptionBytes) {
     return fail(ErrorCode::kInvalidArgument, "longer than 1024 bytes", "description");
   }
-  const auto target = core::parse_target(spec.url, {.allow_http = true, .ports = {0}});
-  if (!target) return tl::unexpected(target.error());
-  if (!target->tls && spec.tls != TlsIdentity{}) {
-    return fail(ErrorCode::kInvalidArgument, "TLS settings for a URL without TLS", "tls",
-                "give an https:// URL, or leave them out");
-  }
+  if (auto fits = check_tls_url(spec.url, spec.tls); !fits) return fits;
   if (spec.types.size() > kMaxTypes) {
     return fail(ErrorCode::kInvalidArgument, "more than 100 event types", "types");
   }

@@ -16,6 +16,9 @@ namespace outrider {
 // configuration.
 [[nodiscard]] Result<void> check_endpoint(const EndpointSpec& spec, const core::Provider& provider);
 
+// Of these checks, those of the URL, and of TLS settings on it.
+[[nodiscard]] Result<void> check_tls_url(const std::string& url, const TlsIdentity& tls);
+
 struct ChosenSecret {
   std::string text;
   bool generated = false;

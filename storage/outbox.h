@@ -168,6 +168,16 @@ struct ChangeEndpoint {
   std::int64_t now = 0;
   std::string actor;
 };
+// Of its TLS settings those that `change` names; the others stay as they are on the disk, so that
+// two operators do not undo each other's. A certificate and its key are named together, and both
+// are empty when they go; the old key is erased. Errors: kNotFound, kInvalidArgument (nothing is
+// named, or one of the two without the other).
+struct SetTls {
+  EndpointRow endpoint = 0;
+  TlsChange change;
+  std::int64_t now = 0;
+  std::string actor;
+};
 struct RotateSecret {
   EndpointRow endpoint = 0;
   std::string secret;
@@ -236,8 +246,8 @@ struct Changed {
 };
 
 using Mutation = std::variant<Enqueue, RejectInboxRow, AttemptFinished, DeliveryEnded, AddEndpoint,
-                              ChangeEndpoint, RotateSecret, RetryDeliveries, CancelDeliveries,
-                              Maintain, RecordReveal, ForgetAccount, RotateKeys>;
+                              ChangeEndpoint, SetTls, RotateSecret, RetryDeliveries,
+                              CancelDeliveries, Maintain, RecordReveal, ForgetAccount, RotateKeys>;
 using Applied = std::variant<Changed, Enqueued, Finished>;
 using Outcome = Result<Applied>;  // Enqueue -> Enqueued; AttemptFinished, DeliveryEnded ->
                                   // Finished; else Changed

@@ -1,8 +1,9 @@
-// What operators do to endpoints: add, pause, activate, remove, and new secrets. Each leaves a row
-// in outrider_change, by which a running engine hears of it.
+// What operators do to endpoints: add, pause, activate, remove, new TLS settings and new secrets.
+// Each leaves a row in outrider_change, by which a running engine hears of it.
 #include <limits>
 
 #include "core/assert.h"
+#include "crypto/mac.h"
 #include "storage/sqlite/audit.h"
 #include "storage/sqlite/transaction.h"
 
@@ -20,6 +21,10 @@ constexpr const char* kInsertEndpoint =
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11)";
 constexpr const char* kSetSealed =
     "UPDATE outrider_endpoint SET headers = ?2, tls_key = ?3 WHERE id = ?1";
+constexpr const char* kSetTlsMin = "UPDATE outrider_endpoint SET tls_min = ?2 WHERE id = ?1";
+constexpr const char* kSetTlsCa = "UPDATE outrider_endpoint SET tls_ca = ?2 WHERE id = ?1";
+constexpr const char* kSetTlsPair =
+    "UPDATE outrider_endpoint SET tls_certificate = ?2, tls_key = ?3 WHERE id = ?1";
 constexpr const char* kInsertSecret =
     "INSERT INTO outrider_secret (endpoint, secret, created_at) VALUES (?, x'', ?)";
 constexpr const char* kSetSecret = "UPDATE outrider_secret SET secret = ?2 WHERE id = ?1";
@@ -108,6 +113,11 @@ std::optional<std::string_view> maybe(const std::string& text) {
   return text;
 }
 
+std::string account_of(Transaction& tx, EndpointRow endpoint) {
+  auto row = tx.db.query(kAccountOf, endpoint);
+  return row.next() ? row.text(0) : std::string();
+}
+
 // The row first: what is sealed is bound to its id.
 std::int64_t insert_secret(Transaction& tx, const std::string& account, EndpointRow endpoint,
                            const std::string& secret, std::int64_t now) {
@@ -134,6 +144,46 @@ void seal_headers_and_key(Transaction& tx, EndpointRow row, const AddEndpoint& a
     stored_key = Bytes{key};
   }
   if (stored_headers || stored_key) tx.db.run(kSetSealed, row, stored_headers, stored_key);
+  crypto::wipe(key);  // of a database that is kept plain it is not sealed
+}
+
+Result<void> check_change(const TlsChange& change) {
+  if (!change.ca && !change.certificate && !change.key && !change.at_least) {
+    return fail(ErrorCode::kInvalidArgument, "nothing is to be changed", "tls");
+  }
+  const bool together = change.certificate.has_value() == change.key.has_value() &&
+                        (!change.key || change.certificate->empty() == change.key->empty());
+  if (!together) {
+    return fail(ErrorCode::kInvalidArgument, "a certificate and its key go together",
+                change.certificate ? "tls_key" : "tls_certificate");
+  }
+  return {};
+}
+
+void set_pair(Transaction& tx, const SetTls& set, const std::string& account) {
+  std::string sealed;
+  std::optional<Bytes> stored_key;
+  if (!set.change.key->empty()) {
+    sealed = tx.sealing.seal(tx.db, KeyUse::kStanding, tls_key_place(account, set.endpoint),
+                             set.now, *set.change.key);
+    stored_key = Bytes{sealed};
+  }
+  tx.db.run(kSetTlsPair, set.endpoint, maybe(*set.change.certificate), stored_key);
+  crypto::wipe(sealed);  // of a database that is kept plain it is the key
+  tx.empty_log = true;   // the old key is not to stay there
+}
+
+// For the audit trail: which settings, and never what is in them.
+std::string names_of(const TlsChange& change) {
+  std::string names;
+  const auto add = [&names](std::string_view name) {
+    if (!names.empty()) names += ", ";
+    names += name;
+  };
+  if (change.certificate) add(change.certificate->empty() ? "no certificate" : "certificate");
+  if (change.ca) add(change.ca->empty() ? "no authorities" : "authorities");
+  if (change.at_least) add(*change.at_least == TlsVersion::k13 ? "TLS 1.3" : "TLS 1.2");
+  return names;
 }
 
 std::string_view action_of(ChangeEndpoint::Kind kind) {
@@ -224,6 +274,27 @@ Outcome apply(Transaction& tx, const ChangeEndpoint& change) {
   return Changed{.id = change.endpoint, .count = 1};
 }
 
+Outcome apply(Transaction& tx, const SetTls& set) {
+  if (auto ok = check_change(set.change); !ok) return tl::unexpected(std::move(ok.error()));
+  if (auto state = state_of(tx, set.endpoint); !state) {
+    return tl::unexpected(std::move(state.error()));
+  }
+  const std::string account = account_of(tx, set.endpoint);
+  const TlsChange& change = set.change;
+  if (change.at_least) tx.db.run(kSetTlsMin, set.endpoint, static_cast<int>(*change.at_least));
+  if (change.ca) tx.db.run(kSetTlsCa, set.endpoint, maybe(*change.ca));
+  if (change.certificate) set_pair(tx, set, account);
+  log_change(tx, ChangeKind::kEndpoint, set.endpoint, set.now);
+  audit(tx, {.actor = set.actor,
+             .action = "endpoint.set-tls",
+             .kind = ObjectKind::kEndpoint,
+             .object = set.endpoint,
+             .account = account,
+             .detail = names_of(change),
+             .now = set.now});
+  return Changed{.id = set.endpoint, .count = 1};
+}
+
 Outcome apply(Transaction& tx, const RotateSecret& rotation) {
   if (rotation.secret.empty()) {
     return fail(ErrorCode::kInvalidArgument, "the new secret is empty", "secret");
@@ -246,11 +317,7 @@ Outcome apply(Transaction& tx, const RotateSecret& rotation) {
   tx.db.run(kEndOthers, rotation.endpoint, rotation.now + rotation.overlap_ms);
   tx.db.run(kEraseEnded, rotation.endpoint, rotation.now);
   if (tx.db.changes() > 0) tx.empty_log = true;
-  std::string account;
-  {
-    auto row = tx.db.query(kAccountOf, rotation.endpoint);
-    if (row.next()) account = row.text(0);
-  }
+  const std::string account = account_of(tx, rotation.endpoint);
   const std::int64_t id =
       insert_secret(tx, account, rotation.endpoint, rotation.secret, rotation.now);
   log_change(tx, ChangeKind::kEndpoint, rotation.endpoint, rotation.now);

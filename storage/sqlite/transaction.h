@@ -129,6 +129,7 @@ void write_totals(Transaction& tx);
 [[nodiscard]] Outcome apply(Transaction& tx, const DeliveryEnded& mutation);
 [[nodiscard]] Outcome apply(Transaction& tx, const AddEndpoint& mutation);
 [[nodiscard]] Outcome apply(Transaction& tx, const ChangeEndpoint& mutation);
+[[nodiscard]] Outcome apply(Transaction& tx, const SetTls& mutation);
 [[nodiscard]] Outcome apply(Transaction& tx, const RotateSecret& mutation);
 [[nodiscard]] Outcome apply(Transaction& tx, const RetryDeliveries& mutation);
 [[nodiscard]] Outcome apply(Transaction& tx, const CancelDeliveries& mutation);

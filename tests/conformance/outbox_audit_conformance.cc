@@ -71,16 +71,33 @@ TEST_P(OutboxConformance, audit_names_each_change_of_an_endpoint) {
   expect_new(*outbox_, 3,
              by_anna(now_, "endpoint.rotate-secret", ObjectKind::kEndpoint, endpoint,
                      "the old ones end after 3600 s"));
+  changed(SetTls{.endpoint = endpoint,
+                 .change = {.ca = "not on record",
+                            .certificate = "not on record",
+                            .key = "not on record",
+                            .at_least = TlsVersion::k13},
+                 .now = ++now_,
+                 .actor = "anna"});
+  expect_new(*outbox_, 4,
+             by_anna(now_, "endpoint.set-tls", ObjectKind::kEndpoint, endpoint,
+                     "certificate, authorities, TLS 1.3"));
+  changed(SetTls{.endpoint = endpoint,
+                 .change = {.ca = "", .certificate = "", .key = "", .at_least = {}},
+                 .now = ++now_,
+                 .actor = "anna"});
+  expect_new(*outbox_, 5,
+             by_anna(now_, "endpoint.set-tls", ObjectKind::kEndpoint, endpoint,
+                     "no certificate, no authorities"));
   Enqueue test = event_of();
   test.is_test = true;
   test.endpoints = {endpoint};
   test.actor = "anna";
   test.now = ++now_;
   enqueued(test);
-  expect_new(*outbox_, 4,
+  expect_new(*outbox_, 6,
              by_anna(now_, "endpoint.test", ObjectKind::kEndpoint, endpoint, test.type));
   change(ChangeEndpoint::Kind::kRemove, "gone");
-  expect_new(*outbox_, 5,
+  expect_new(*outbox_, 7,
              by_anna(now_, "endpoint.remove", ObjectKind::kEndpoint, endpoint, "gone"));
 }
 
@@ -131,6 +148,8 @@ TEST_P(OutboxConformance, audit_leaves_out_what_changes_nothing_or_is_refused) {
   refusal(ChangeEndpoint{.endpoint = 999, .kind = ChangeEndpoint::Kind::kPause, .now = now_});
   refusal(RecordReveal{.event = 999, .now = now_});
   refusal(RotateSecret{.endpoint = 999, .secret = "s", .now = now_});
+  refusal(SetTls{.endpoint = 999, .change = {.ca = "ca"}, .now = now_});
+  refusal(SetTls{.endpoint = endpoint, .change = {.key = "alone"}, .now = now_});
   finished(success(due));  // the engine is no operator
   changed(CancelDeliveries{.event = event, .now = now_, .actor = "anna"});  // delivered
   EXPECT_EQ(trail(*outbox_).size(), before);

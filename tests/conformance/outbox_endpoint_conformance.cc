@@ -1,4 +1,4 @@
-// Endpoints: added, limited, paused, activated, removed; and their secrets.
+// Endpoints: added, limited, paused, activated, removed; their TLS settings and their secrets.
 #include <gmock/gmock.h>
 
 #include "outbox_conformance.h"
@@ -17,6 +17,8 @@ TEST_P(OutboxConformance, everything_an_endpoint_says_is_kept) {
   add.spec.description = "the shop's";
   add.spec.rate_per_second = 2.5;
   add.spec.max_in_flight = 7;
+  add.spec.tls = {
+      .ca = "ca", .certificate = "certificate", .key = "key", .at_least = TlsVersion::k13};
   const EndpointRow row = changed(add).id;
   reopen();
   const EndpointRecord stored = endpoint(row);
@@ -30,6 +32,7 @@ TEST_P(OutboxConformance, everything_an_endpoint_says_is_kept) {
   EXPECT_EQ(stored.spec.description, "the shop's");
   EXPECT_EQ(stored.spec.rate_per_second, 2.5);
   EXPECT_EQ(stored.spec.max_in_flight, 7U);
+  EXPECT_EQ(stored.spec.tls, add.spec.tls);
   EXPECT_EQ(stored.state, EndpointState::kActive);
   EXPECT_EQ(stored.created_at, now_);
   EXPECT_FALSE(stored.removed);
@@ -162,6 +165,77 @@ TEST_P(OutboxConformance, an_attempt_in_flight_when_its_endpoint_is_removed_is_r
   EXPECT_EQ(result.state, DeliveryState::kCancelled);
   EXPECT_THAT(result.deactivated, IsEmpty());
   EXPECT_EQ(value(outbox_->attempts(failed.delivery)).size(), 1U);
+}
+
+// ---- TLS settings ----
+
+TEST_P(OutboxConformance, tls_settings_that_are_named_replace_the_old_and_the_others_stay) {
+  const EndpointRow row = add_endpoint();
+  const EndpointRow other = add_endpoint();
+  TlsIdentity expected;
+  const auto set = [&](const TlsChange& change) {
+    ++now_;
+    EXPECT_EQ(changed(SetTls{.endpoint = row, .change = change, .now = now_}).count, 1U);
+    reopen();
+    EXPECT_EQ(endpoint(row).spec.tls, expected);
+    EXPECT_EQ(endpoint(row).unreadable, "");
+    EXPECT_EQ(endpoint(other).spec.tls, TlsIdentity{});
+  };
+  expected = {.ca = "ca", .certificate = "one", .key = "key one", .at_least = TlsVersion::k13};
+  set({.ca = "ca", .certificate = "one", .key = "key one", .at_least = TlsVersion::k13});
+  expected.certificate = "two";
+  expected.key = "key two";
+  set({.ca = {}, .certificate = "two", .key = "key two", .at_least = {}});
+  expected.ca = "other ca";
+  set({.ca = "other ca", .certificate = {}, .key = {}, .at_least = {}});
+  expected.at_least = TlsVersion::k12;
+  set({.ca = {}, .certificate = {}, .key = {}, .at_least = TlsVersion::k12});
+  expected.certificate = expected.key = "";
+  set({.ca = {}, .certificate = "", .key = "", .at_least = {}});
+  expected.ca = "";
+  set({.ca = "", .certificate = {}, .key = {}, .at_least = {}});
+  EXPECT_EQ(endpoint(row).secrets.size(), 1U);
+}
+
+TEST_P(OutboxConformance, two_operators_do_not_undo_each_others_tls_settings) {
+  const EndpointRow row = add_endpoint();
+  const auto other = store_->open();
+  EXPECT_EQ(endpoint(row).spec.tls, TlsIdentity{});
+  const Mutation pair =
+      SetTls{.endpoint = row,
+             .change = {.ca = {}, .certificate = "one", .key = "key one", .at_least = {}},
+             .now = now_};
+  ASSERT_TRUE(value(other->apply({&pair, 1})).at(0).has_value());
+  changed(SetTls{.endpoint = row,
+                 .change = {.ca = "ca", .certificate = {}, .key = {}, .at_least = {}},
+                 .now = now_});
+  EXPECT_EQ(endpoint(row).spec.tls,
+            (TlsIdentity{.ca = "ca", .certificate = "one", .key = "key one"}));
+}
+
+TEST_P(OutboxConformance, tls_settings_that_are_refused_change_nothing) {
+  AddEndpoint add = endpoint_of();
+  add.spec.tls = {.ca = "ca", .certificate = "one", .key = "key one", .at_least = TlsVersion::k13};
+  const EndpointRow row = changed(add).id;
+  value(outbox_->foreign_changes());
+  const auto refused = [&](EndpointRow of, const TlsChange& change) {
+    return refusal(SetTls{.endpoint = of, .change = change, .now = now_});
+  };
+  const TlsChange good{.ca = "x", .certificate = "x", .key = "x", .at_least = TlsVersion::k12};
+  EXPECT_EQ(refused(row, {}), ErrorCode::kInvalidArgument);
+  for (const auto half : {&TlsChange::certificate, &TlsChange::key}) {
+    for (const std::optional<std::string>& given : {std::optional<std::string>(), {""}}) {
+      TlsChange bad = good;
+      bad.*half = given;
+      EXPECT_EQ(refused(row, bad), ErrorCode::kInvalidArgument);
+    }
+  }
+  EXPECT_EQ(refused(4711, good), ErrorCode::kNotFound);
+  EXPECT_EQ(endpoint(row).spec.tls, add.spec.tls);
+  EXPECT_FALSE(value(outbox_->foreign_changes()).any);
+  change_endpoint(row, Kind::kRemove);
+  EXPECT_EQ(refused(row, good), ErrorCode::kNotFound);
+  EXPECT_EQ(endpoint(row).spec.tls.key, "");
 }
 
 // ---- secrets ----

@@ -192,6 +192,8 @@ TEST_P(OutboxConformance, what_operators_change_is_noticed_whichever_connection_
     }
     apply_on(*connection, RotateSecret{.endpoint = row, .secret = "new", .now = now_});
     EXPECT_THAT(value(outbox_->foreign_changes()).endpoints, ElementsAre(row));
+    apply_on(*connection, SetTls{.endpoint = row, .change = {.ca = "ca"}, .now = now_});
+    EXPECT_THAT(value(outbox_->foreign_changes()).endpoints, ElementsAre(row));
 
     Enqueue event = event_of();
     event.endpoints = {row};

@@ -16,6 +16,7 @@ class AskingReceiver:
 
     def __init__(self, certificate, clients, required, newest=None):
         self.seen = []
+        self.status = 200
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*certificate)
         context.load_verify_locations(clients)
@@ -36,7 +37,7 @@ class AskingReceiver:
                 body = json.loads(self.rfile.read(int(self.headers['Content-Length'])))
                 given = self.request.getpeercert(binary_form=True)
                 receiver.seen.append((hashlib.sha256(given).hexdigest() if given else None, body))
-                self.send_response(200)
+                self.send_response(receiver.status)
                 self.send_header('Content-Length', '0')
                 self.end_headers()
 
@@ -173,13 +174,96 @@ class TlsIdentity(Scenario):
         self.assertEqual(done.code, 2)
         self.assertIn('without TLS', done.err)
 
+    def test_a_certificate_that_is_replaced_is_used_by_what_is_sent_from_then_on(self):
+        receiver = self.receiver(required=False)
+        self.world.serve()
+        endpoint = self.add(receiver.url, *self.client('acme'), '--tls-ca', self.world.authority('test')[0])
+        before = self.shown(endpoint)
+        self.assertEqual(self.attempt(endpoint)['status'], 200)
+        after = self.world.json('endpoint', 'set-tls', endpoint, *self.client('renewed'))['tls']
+        self.assertNotEqual(after['certificate'], before['certificate'])
+        self.assertEqual(after['ca'], before['ca'])  # what is not given stays
+        self.assertEqual(self.attempt(endpoint)['status'], 200)
+        authority = self.world.json('endpoint', 'set-tls', endpoint, '--tls-ca', self.world.authority('other')[0])['tls']['ca']
+        self.assertNotEqual(authority, before['ca'])
+        self.assertEqual(self.attempt(endpoint)['error'], 'tls')  # the connection of before is not used again
+        self.world.run('endpoint', 'set-tls', endpoint, '--no-tls-ca')
+        self.world.run('endpoint', 'set-tls', endpoint, '--no-tls-cert')
+        self.assertEqual(self.attempt(endpoint)['status'], 200)
+        self.assertEqual([digest for digest, _ in receiver.seen],
+                         [before['certificate'][0]['sha256'], after['certificate'][0]['sha256'], None])
+        trail = [(row['action'], row['detail']) for row in self.world.json('audit', 'list')['audit']]
+        self.assertEqual(trail, [('endpoint.set-tls', detail) for detail in (
+            'no certificate', 'no authorities', 'authorities', 'certificate')] + [('endpoint.add', 'quick')])
+
+    def test_what_waits_for_another_attempt_is_sent_under_the_new_certificate(self):
+        receiver = self.receiver(required=False)
+        receiver.status = 500
+        self.world.serve()
+        endpoint = self.add(receiver.url, *self.client('acme'))
+        event = self.world.send('quick', 'loan.paid', EVENT, '--endpoint', endpoint)
+        wait_until(lambda: self.world.delivery(event)['log'], 'an attempt is recorded')
+        receiver.status = 200
+        new = self.world.json('endpoint', 'set-tls', endpoint, *self.client('renewed'))['tls']['certificate'][0]['sha256']
+        for number in range(20):
+            self.world.send('quick', 'loan.paid', {'number': number}, '--endpoint', endpoint)
+        self.world.run('event', 'retry', event)
+        self.world.wait_for_state(event, 'delivered')
+        wait_until(lambda: len(receiver.seen) >= 22, 'all have come')
+        self.assertEqual({digest for digest, _ in receiver.seen[1:]}, {new})
+        self.assertNotEqual(receiver.seen[0][0], new)
+
+    def test_a_certificate_renewed_for_the_same_key_needs_no_key(self):
+        receiver = self.receiver()
+        self.world.serve()
+        options = self.client('acme')
+        endpoint = self.add(receiver.url, *options)
+        before = self.shown(endpoint)['certificate'][0]['sha256']
+        authority = self.world.authority('clients')
+        renewed = self.world.path('acme-renewed.pem')
+        self.world.openssl('x509', '-req', '-in', self.world.path('acme.csr'), '-CA', authority[0], '-CAkey', authority[1],
+                           '-CAcreateserial', '-days', '2', '-out', renewed)
+        after = self.world.json('endpoint', 'set-tls', endpoint, '--tls-cert', renewed)['tls']['certificate'][0]['sha256']
+        self.assertNotEqual(after, before)
+        self.assertEqual(self.attempt(endpoint)['status'], 200)
+        self.assertEqual([digest for digest, _ in receiver.seen], [after])
+
+    def test_settings_that_cannot_work_are_refused_and_change_nothing(self):
+        self.world.serve()  # makes the database
+        endpoint = self.add('https://acme.example/hook', *self.client('acme'))
+        plain = self.add('http://acme.example/hook')
+        before = self.shown(endpoint)
+        other = self.client('globex')
+        expired = self.world.certificate('expired', authority='clients', days=-1)
+        for target, options, code, word in [
+                (endpoint, [], 2, 'set-tls'),
+                (endpoint, other[:2], 2, '--tls-key'),
+                (endpoint, other[2:], 2, '--tls-cert'),
+                (endpoint, [*other[:2], '--no-tls-cert'], 2, '--no-tls-cert'),
+                (endpoint, ['--tls-cert', expired[0], '--tls-key', expired[1]], 2, 'expired'),
+                (endpoint, ['--tls-ca', other[3]], 2, f'--tls-ca {other[3]}'),
+                (endpoint, ['--tls-cert', self.world.path('none.pem'), *other[2:]], 3, 'none.pem'),
+                (endpoint, ['--tls-min', '1.4'], 2, '--tls-min'),
+                (plain, ['--tls-min', '1.3'], 2, 'without TLS'),
+                ('ep_nonsense', ['--tls-min', '1.3'], 3, 'ep_nonsense')]:
+            with self.subTest(options=options):
+                done = self.world.cli('endpoint', 'set-tls', target, *options)
+                self.assertEqual(done.code, code, done.err)
+                self.assertIn(word, done.err)
+        self.assertEqual(self.shown(endpoint), before)
+        self.assertEqual(self.world.json('audit', 'list', '--action', 'endpoint.set-tls')['audit'], [])
+
     def test_the_key_is_nowhere_in_the_database_or_the_logs(self):
         receiver = self.receiver()
         serve = self.world.serve()
         options = self.client('acme')
         with open(options[3], encoding='ascii') as file:
             key_lines = [line.encode() for line in file.read().split('\n')[1:-2]]
-        self.assertEqual(self.attempt(self.add(receiver.url, *options))['status'], 200)
+        endpoint = self.add(receiver.url, *options)
+        self.assertEqual(self.attempt(endpoint)['status'], 200)
+        self.world.run('endpoint', 'set-tls', endpoint, *self.client('globex'))
+        self.world.run('endpoint', 'set-tls', endpoint, *options)
+        self.assertEqual(self.attempt(endpoint)['status'], 200)
         for name in (self.world.database, self.world.database + '-wal', serve.out_path, serve.err_path):
             with open(name, 'rb') as file:
                 content = file.read()

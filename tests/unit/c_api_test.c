@@ -1,7 +1,8 @@
 // The C face, from C: compiles as C11 without warnings, publishes, enqueues in a host's
-// transaction, and tells errors in words.
+// transaction, tells errors in words, and takes the options of older programs.
 #include <outrider/outrider_c.h>
 #include <sqlite3.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,92 @@ static int failures = 0;
       ++failures;                                                     \
     }                                                                 \
   } while (0)
+
+static const char* in(const char* folder, const char* name) {
+  static char paths[4][96];
+  static unsigned next = 0;
+  char* path = paths[next++ % 4];
+  snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+  return path;
+}
+
+static int exists(const char* path) { return access(path, F_OK) == 0; }
+
+// Opens, closes, and removes what that made, the key file apart. Returns what opening answered.
+static int open_once(const outrider_options* options, outrider_error* error) {
+  outrider_engine* engine = NULL;
+  const int code = outrider_open(options, &engine, error);
+  EXPECT((code == OUTRIDER_OK) == (engine != NULL));
+  EXPECT(outrider_close(engine, NULL) == OUTRIDER_OK);
+  return code;
+}
+
+static void remove_database(const char* database) {
+  const char* const suffixes[] = {"", "-wal", "-shm", "-lock", ".lock", "-wake", ".wake", ".key"};
+  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; ++i) {
+    char path[128];
+    snprintf(path, sizeof path, "%s%s", database, suffixes[i]);
+    unlink(path);
+  }
+}
+
+static void each_option_reaches_the_engine(const char* folder) {
+  outrider_error error;
+  const char* database = in(folder, "options.db");
+  const char* beside = in(folder, "options.db.key");
+  const char* key_file = in(folder, "apart.key");
+  outrider_options options = {.size = sizeof options, .database = database};
+  options.key_file = key_file;
+  EXPECT(open_once(&options, &error) == OUTRIDER_OK);
+  EXPECT(exists(key_file) && !exists(beside));
+  options.key_file = NULL;  // where there is none
+  EXPECT(open_once(&options, &error) == OUTRIDER_KEY);
+  unlink(key_file);
+  remove_database(database);
+
+  options.plain = 1;
+  EXPECT(open_once(&options, &error) == OUTRIDER_OK);
+  EXPECT(!exists(beside));
+  remove_database(database);
+  options.plain = 0;
+  EXPECT(open_once(&options, &error) == OUTRIDER_OK);
+  EXPECT(exists(beside));
+
+  options.egress_proxy = "ftp://user:hush@proxy.example";
+  EXPECT(open_once(&options, &error) == OUTRIDER_INVALID_ARGUMENT);
+  EXPECT(strstr(error.message, "proxy") != NULL && strstr(error.message, "hush") == NULL);
+  options.egress_proxy = "http://127.0.0.1:3128";
+  EXPECT(open_once(&options, &error) == OUTRIDER_OK);
+  remove_database(database);
+}
+
+// A program of the first version has a shorter struct; one of a later version a longer one.
+static void options_of_other_versions_are_understood_or_refused(const char* folder) {
+  outrider_error error;
+  const char* database = in(folder, "versions.db");
+  outrider_options first = {.size = offsetof(outrider_options, key_file),
+                            .database = database,
+                            .key_file = "/nowhere/behind the end of the struct",
+                            .plain = 1,
+                            .egress_proxy = "not a proxy either"};
+  EXPECT(open_once(&first, &error) == OUTRIDER_OK);
+  EXPECT(exists(in(folder, "versions.db.key")));
+  --first.size;
+  EXPECT(open_once(&first, &error) == OUTRIDER_INVALID_ARGUMENT);
+  EXPECT(strstr(error.message, "options.size") != NULL);
+
+  struct {
+    outrider_options known;
+    const char* unknown;
+  } later = {.known = {.size = sizeof later, .database = database}, .unknown = NULL};
+  EXPECT(open_once(&later.known, &error) == OUTRIDER_OK);
+  later.unknown = "set";
+  EXPECT(open_once(&later.known, &error) == OUTRIDER_INVALID_ARGUMENT);
+  EXPECT(strstr(error.message, "does not know") != NULL);
+  later.known.size = (size_t)-1;
+  EXPECT(open_once(&later.known, &error) == OUTRIDER_INVALID_ARGUMENT);
+  remove_database(database);
+}
 
 int main(void) {
   char folder[] = "/tmp/outrider-c-XXXXXX";
@@ -64,12 +151,9 @@ int main(void) {
   EXPECT(outrider_close(NULL, NULL) == OUTRIDER_OK);
   EXPECT(strlen(outrider_version()) >= 5);
 
-  const char* const suffixes[] = {"", "-wal", "-shm", "-lock", ".lock", "-wake", ".wake"};
-  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; ++i) {
-    char path[96];
-    snprintf(path, sizeof path, "%s%s", database, suffixes[i]);
-    unlink(path);
-  }
-  rmdir(folder);
+  remove_database(database);
+  each_option_reaches_the_engine(folder);
+  options_of_other_versions_are_understood_or_refused(folder);
+  EXPECT(rmdir(folder) == 0);  // nothing else was left behind
   return failures == 0 ? 0 : 1;
 }

@@ -1,5 +1,5 @@
-// What an operator may give for TLS with an endpoint, what is kept of it, and what certificates say
-// of themselves.
+// What an operator may give for TLS with an endpoint, first and later, what is kept of it, and what
+// certificates say of themselves.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -7,6 +7,8 @@
 #include "crypto/client_identity.h"
 #include "dispatcher_identities.h"
 #include "outrider/certificate.h"
+#include "tls_change.h"
+#include "wipe_secrets.h"
 
 namespace outrider {
 namespace {
@@ -108,6 +110,137 @@ TEST_F(ClientIdentity, an_encrypted_key_is_refused_without_asking_for_a_passphra
   ASSERT_FALSE(checked.has_value());
   EXPECT_EQ(checked.error().where, "tls_key");
   EXPECT_THAT(checked.error().hint, HasSubstr("without a passphrase"));
+}
+
+// ---- changes ----
+
+storage::EndpointRecord endpoint_with(const TlsIdentity& tls) {
+  storage::EndpointRecord record;
+  record.spec.url = "https://receiver.example/hook";
+  record.spec.tls = tls;
+  return record;
+}
+
+TEST_F(ClientIdentity, a_change_names_what_is_given_and_nothing_else) {
+  const TlsIdentity old = client({kNow - 100, kNow - 1});  // has expired, and does not matter
+  const TlsIdentity fresh = client();
+  const auto endpoint = endpoint_with(old);
+  const auto pair = checked_change({.ca = {}, .certificate = fresh.certificate, .key = fresh.key},
+                                   endpoint, kNow);
+  ASSERT_TRUE(pair.has_value()) << pair.error().to_string();
+  EXPECT_EQ(pair->certificate, fresh.certificate);
+  EXPECT_EQ(pair->key, fresh.key);
+  EXPECT_EQ(pair->ca, std::nullopt);
+  EXPECT_EQ(pair->at_least, std::nullopt);
+  const auto others =
+      checked_change({.ca = "", .at_least = TlsVersion::k13}, endpoint, kNow).value();
+  EXPECT_EQ(others.ca, "");
+  EXPECT_EQ(others.at_least, TlsVersion::k13);
+  EXPECT_EQ(others.certificate, std::nullopt);
+  EXPECT_EQ(others.key, std::nullopt);
+  const auto gone = checked_change({.ca = {}, .certificate = ""}, endpoint, kNow).value();
+  EXPECT_EQ(gone.certificate, "");
+  EXPECT_EQ(gone.key, "");
+}
+
+TEST_F(ClientIdentity, a_certificate_for_the_key_an_endpoint_has_comes_alone_and_is_kept_with_it) {
+  const TlsIdentity own = client();
+  const auto kept =
+      checked_change({.ca = {}, .certificate = own.certificate}, endpoint_with(own), kNow);
+  ASSERT_TRUE(kept.has_value()) << kept.error().to_string();
+  EXPECT_EQ(kept->key, own.key);
+}
+
+TEST_F(ClientIdentity, a_change_that_cannot_work_is_refused_and_its_field_named) {
+  const TlsIdentity own = client();
+  const TlsIdentity other = client();
+  auto plain = endpoint_with({});
+  plain.spec.url = "http://receiver.example/hook";
+  auto unreadable = endpoint_with(own);
+  unreadable.spec.tls.key.clear();
+  unreadable.unreadable = "the key file is gone";
+  struct Case {
+    const char* name;
+    TlsChange given;
+    storage::EndpointRecord endpoint;
+    ErrorCode code;
+    const char* where;
+  };
+  const std::vector<Case> cases{
+      {"nothing", {}, endpoint_with(own), ErrorCode::kInvalidArgument, "tls"},
+      {"foreign certificate",
+       {.certificate = other.certificate},
+       endpoint_with(own),
+       ErrorCode::kInvalidArgument,
+       "tls_key"},
+      {"no key yet",
+       {.certificate = other.certificate},
+       endpoint_with({}),
+       ErrorCode::kInvalidArgument,
+       "tls_key"},
+      {"key is emptied",
+       {.certificate = own.certificate, .key = ""},
+       endpoint_with(own),
+       ErrorCode::kInvalidArgument,
+       "tls_key"},
+      {"key alone",
+       {.key = own.key},
+       endpoint_with(own),
+       ErrorCode::kInvalidArgument,
+       "tls_certificate"},
+      {"key goes alone",
+       {.key = ""},
+       endpoint_with(own),
+       ErrorCode::kInvalidArgument,
+       "tls_certificate"},
+      {"certificate goes, key comes",
+       {.certificate = "", .key = own.key},
+       endpoint_with(own),
+       ErrorCode::kInvalidArgument,
+       "tls_certificate"},
+      {"ca", {.ca = "authority"}, endpoint_with(own), ErrorCode::kInvalidArgument, "tls_ca"},
+      {"URL", {.at_least = TlsVersion::k13}, plain, ErrorCode::kInvalidArgument, "tls"},
+      {"unreadable", {.certificate = own.certificate}, unreadable, ErrorCode::kKey, "tls_key"},
+  };
+  for (const Case& bad : cases) {
+    const auto checked = checked_change(bad.given, bad.endpoint, kNow);
+    ASSERT_FALSE(checked.has_value()) << bad.name;
+    EXPECT_EQ(checked.error().code, bad.code) << bad.name;
+    EXPECT_EQ(checked.error().where, bad.where) << bad.name;
+    EXPECT_THAT(checked.error().to_string(), Not(HasSubstr("PRIVATE KEY-----\nM"))) << bad.name;
+  }
+}
+
+TEST_F(ClientIdentity, what_carried_a_secret_has_none_of_it_left_in_its_memory) {
+  const std::string secret(100, 's');
+  // The bytes where the text was: wiping keeps the place.
+  const auto is_wiped = [](const std::string& text, const char* place) {
+    return text.empty() && std::string_view(place, 100).find('s') == std::string_view::npos;
+  };
+  storage::Mutation add = storage::AddEndpoint{.spec = {.account = "acme",
+                                                        .secret = secret,
+                                                        .headers = {{"X-Token", secret}},
+                                                        .tls = {.key = secret}}};
+  const EndpointSpec& spec = std::get<storage::AddEndpoint>(add).spec;
+  const char* const places[] = {spec.secret.data(), spec.headers[0].value.data(),
+                                spec.tls.key.data()};
+  wipe_secrets(add);
+  EXPECT_TRUE(is_wiped(spec.secret, places[0]));
+  EXPECT_TRUE(is_wiped(spec.headers[0].value, places[1]));
+  EXPECT_TRUE(is_wiped(spec.tls.key, places[2]));
+  EXPECT_EQ(spec.account, "acme");
+
+  storage::Mutation set = storage::SetTls{.change = {.key = secret}};
+  const std::string& key = *std::get<storage::SetTls>(set).change.key;
+  const char* const key_place = key.data();
+  wipe_secrets(set);
+  EXPECT_TRUE(is_wiped(key, key_place));
+
+  storage::Mutation rotate = storage::RotateSecret{.secret = secret};
+  const std::string& next = std::get<storage::RotateSecret>(rotate).secret;
+  const char* const next_place = next.data();
+  wipe_secrets(rotate);
+  EXPECT_TRUE(is_wiped(next, next_place));
 }
 
 TEST_F(ClientIdentity, its_last_second_and_a_beginning_tomorrow_are_good) {

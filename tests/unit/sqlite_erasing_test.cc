@@ -55,5 +55,24 @@ TEST_F(SqliteErasingTest, the_secrets_of_a_removed_endpoint_are_on_the_disk_no_m
   EXPECT_THAT(all_bytes(directory_), ::testing::Not(HasSubstr("VERY-SECRET-TEXT")));
 }
 
+TEST_F(SqliteErasingTest, a_tls_key_that_was_replaced_or_taken_away_is_on_the_disk_no_more) {
+  const auto outbox = open_sqlite_outbox({.path = path_, .create = true, .seal = false}).value();
+  AddEndpoint add;
+  add.spec = {
+      .account = "acme", .provider = "shop", .url = "https://x.example/", .secret = "secret"};
+  add.spec.tls = {.certificate = "one", .key = "FIRST-KEY"};
+  const auto apply = [&](const Mutation& mutation) {
+    const auto outcomes = outbox->apply({&mutation, 1});
+    ASSERT_TRUE(outcomes && outcomes->front());
+  };
+  apply(add);
+  EXPECT_THAT(all_bytes(directory_), HasSubstr("FIRST-KEY"));
+  apply(SetTls{.endpoint = 1, .change = {.certificate = "two", .key = "SECOND-KEY-LONGER"}});
+  EXPECT_THAT(all_bytes(directory_), ::testing::Not(HasSubstr("FIRST-KEY")));
+  EXPECT_THAT(all_bytes(directory_), HasSubstr("SECOND-KEY-LONGER"));
+  apply(SetTls{.endpoint = 1, .change = {.certificate = "", .key = ""}});
+  EXPECT_THAT(all_bytes(directory_), ::testing::Not(HasSubstr("SECOND-KEY-LONGER")));
+}
+
 }  // namespace
 }  // namespace outrider::storage

@@ -94,6 +94,33 @@ TEST_F(SqliteSealingTest, nothing_private_is_on_the_disk_and_everything_reads_ba
   }
 }
 
+TEST_F(SqliteSealingTest, a_tls_key_that_replaces_another_is_sealed_as_well) {
+  auto outbox = open();
+  const EndpointRow endpoint = add_endpoint(*outbox);
+  TlsChange change{.ca = {}, .certificate = "renewed", .key = "CANARY-RENEWED", .at_least = {}};
+  ASSERT_TRUE(apply(*outbox, SetTls{.endpoint = endpoint, .change = change, .now = kNow}));
+  EXPECT_THAT(all_bytes(), Not(HasSubstr("CANARY")));
+  EXPECT_THAT(all_bytes(), HasSubstr("renewed")) << "this test can fail";
+  outbox.reset();
+  EXPECT_THAT(all_bytes(), Not(HasSubstr("CANARY")));
+  EXPECT_EQ(open()->endpoint(endpoint, kNow).value()->spec.tls.key, "CANARY-RENEWED");
+}
+
+TEST_F(SqliteSealingTest, a_sealed_tls_key_belongs_to_its_endpoint) {
+  auto outbox = open();
+  const EndpointRow one = add_endpoint(*outbox);
+  const EndpointRow two = add_endpoint(*outbox);
+  TlsChange change{.ca = {}, .certificate = "renewed", .key = "CANARY-RENEWED", .at_least = {}};
+  ASSERT_TRUE(apply(*outbox, SetTls{.endpoint = one, .change = change, .now = kNow}));
+  HostConnection host(path_);
+  ASSERT_EQ(host.run("UPDATE outrider_endpoint SET tls_key = (SELECT tls_key FROM"
+                     " outrider_endpoint WHERE id = " +
+                     std::to_string(one) + ") WHERE id = " + std::to_string(two)),
+            SQLITE_OK);
+  EXPECT_EQ(outbox->endpoint(one, kNow).value()->unreadable, "");
+  EXPECT_THAT(outbox->endpoint(two, kNow).value()->unreadable, HasSubstr("moved"));
+}
+
 TEST_F(SqliteSealingTest, idempotency_keys_work_as_digests_and_find_their_event) {
   auto outbox = open();
   const Enqueued first = publish(*outbox);

@@ -30,8 +30,8 @@ class AuditList final : public Command {
     number_option<std::uint32_t>(app, "--limit", filter_.limit, 1, 1000,
                                  "At most so many, newest first (default 50)");
     app.footer(
-        "Actions: endpoint.add, .pause, .activate, .remove, .rotate-secret, .test; event.retry,\n"
-        ".cancel, .reveal; account.forget; key.rotate.\n"
+        "Actions: endpoint.add, .pause, .activate, .remove, .rotate-secret, .set-tls,\n"
+        ".test; event.retry, .cancel, .reveal; account.forget; key.rotate.\n"
         "\nExample:\n  outrider audit list --action event.reveal --since 2026-05-01T00:00:00Z\n");
   }
 

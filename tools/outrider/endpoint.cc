@@ -6,9 +6,11 @@
 
 #include "command.h"
 #include "endpoint_text.h"
+#include "endpoint_tls.h"
 #include "outcome.h"
 #include "time_text.h"
 #include "views_json.h"
+#include "wiped.h"
 
 namespace outrider::cli {
 namespace {
@@ -79,6 +81,47 @@ class Pause final : public OnEndpoint {
     return database.pause_endpoint(id, reason_);
   }
   std::string reason_ = "paused by an operator";
+};
+
+class SetTls final : public Command {
+ public:
+  explicit SetTls(CLI::App& app) : Command(app) {
+    endpoint_id(app, id_);
+    tls_.add_to(app);
+    app.add_flag("--no-tls-ca", no_ca_, "Trust what all the others trust")->excludes("--tls-ca");
+    app.add_flag("--no-tls-cert", no_certificate_, "Present no certificate")
+        ->excludes("--tls-cert");
+    app.footer(
+        "What is not given stays as it is; a certificate for the same key needs no --tls-key.\n"
+        "Examples:\n"
+        "  outrider endpoint set-tls ep_… --tls-cert new.pem --tls-key new.key\n"
+        "  outrider endpoint set-tls ep_… --no-tls-ca --tls-min 1.3\n");
+  }
+
+  Result<int> run(const Globals& globals) override {
+    if (!tls_.given() && !no_ca_ && !no_certificate_) {
+      return fail(ErrorCode::kInvalidArgument, "nothing is to be changed", "endpoint set-tls",
+                  "see: outrider endpoint set-tls --help");
+    }
+    auto change = tls_.read_change();
+    if (!change) return tl::unexpected(change.error());
+    std::string no_key;
+    const WipedAtEnd wiped(change->key ? *change->key : no_key);
+    if (no_ca_) change->ca = "";
+    if (no_certificate_) change->certificate = "";
+    auto database = open_database(globals);
+    if (!database) return tl::unexpected(database.error());
+    const auto endpoint = (*database)->set_tls(id_, *change);
+    if (!endpoint) return tl::unexpected(tls_.told(endpoint.error()));
+    return done_with(globals.json ? json_document(*endpoint)
+                                  : endpoint_text(*endpoint, wall_now_ms()));
+  }
+
+ private:
+  std::string id_;
+  TlsSource tls_;
+  bool no_ca_ = false;
+  bool no_certificate_ = false;
 };
 
 class Activate final : public OnEndpoint {
@@ -155,6 +198,7 @@ void add_endpoint(CLI::App& app, Commands& commands) {
                            "End a pause or a deactivation: counts start anew, what was held goes");
   add.operator()<Test>("test", "Send the provider's test event to this endpoint alone, once");
   add_endpoint_rotate_secret(*endpoint, commands);
+  add.operator()<SetTls>("set-tls", "Change its client certificate, authorities or oldest TLS");
   add.operator()<Remove>("remove",
                          "Cancel what waits for it and erase its secrets; its history stays");
 }

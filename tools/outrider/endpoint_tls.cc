@@ -88,6 +88,17 @@ Result<TlsIdentity> TlsSource::read() const {
   return identity;
 }
 
+Result<TlsChange> TlsSource::read_change() const {
+  auto identity = read();
+  if (!identity) return tl::unexpected(std::move(identity.error()));
+  TlsChange change;
+  if (ca_) change.ca = std::move(identity->ca);
+  if (certificate_) change.certificate = std::move(identity->certificate);
+  if (key_) change.key = std::move(identity->key);
+  if (at_least_) change.at_least = identity->at_least;
+  return change;
+}
+
 Error TlsSource::told(Error error) const {
   struct Field {
     std::string_view where;

@@ -21,6 +21,8 @@ class TlsSource {
   [[nodiscard]] bool given() const { return ca_ || certificate_ || key_ || at_least_; }
   // Errors: kNotFound, kIo, kInvalidArgument.
   [[nodiscard]] Result<TlsIdentity> read() const;
+  // The same as a change: what is not given stays.
+  [[nodiscard]] Result<TlsChange> read_change() const;
   // An error of the library about a field of the identity, told by its option and file.
   [[nodiscard]] Error told(Error error) const;
 

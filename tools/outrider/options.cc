@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
@@ -14,6 +13,7 @@
 #include <system_error>
 
 #include "time_text.h"
+#include "wiped.h"
 
 namespace outrider::cli {
 namespace {
@@ -43,20 +43,24 @@ tl::unexpected<Error> system_failure(const std::string& path, int fault) {
               "cannot read: " + std::generic_category().message(fault), path);
 }
 
-// A descriptor that is closed at the end, unless it is standard input.
+// A descriptor that is closed at the end, unless it is standard input, and a block to read into,
+// which may have held a secret.
 class Input {
  public:
   explicit Input(const std::string& path)
       : descriptor_(path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
   ~Input() {
+    wipe(block_);
     if (descriptor_ > STDIN_FILENO) ::close(descriptor_);
   }
   Input(const Input&) = delete;
   Input& operator=(const Input&) = delete;
   [[nodiscard]] int descriptor() const { return descriptor_; }
+  [[nodiscard]] std::string& block() { return block_; }
 
  private:
   int descriptor_;
+  std::string block_ = std::string(65536, '\0');
 };
 
 }  // namespace
@@ -190,11 +194,12 @@ Result<std::string> SecretSource::read() const {
 }
 
 Result<std::string> read_input(const std::string& path, std::size_t most) {
-  const Input input(path);
+  Input input(path);
   const std::string shown = path == "-" ? "standard input" : path;
   if (input.descriptor() < 0) return system_failure(shown, errno);
+  std::string& block = input.block();
   std::string text;
-  std::array<char, 65536> block;
+  text.reserve(block.size());  // what is no longer leaves no copies behind by growing
   while (true) {
     const ssize_t got = ::read(input.descriptor(), block.data(), block.size());
     if (got < 0 && errno == EINTR) continue;

@@ -102,6 +102,11 @@ class Database {
   [[nodiscard]] Result<EndpointView> activate_endpoint(const std::string& id);
   // Its pending deliveries are cancelled, its secrets erased; history stays.
   [[nodiscard]] Result<void> remove_endpoint(const std::string& id);
+  // An engine that runs hears of it within milliseconds: what it sends from then on travels under
+  // the new settings, on connections of their own; what was under way ends under the old ones. Only
+  // what is given is checked. Errors: kInvalidArgument (nothing is given, or one of it is wrong:
+  // its name), kNotFound, kKey (a certificate came without a key, and the old key cannot be read).
+  [[nodiscard]] Result<EndpointView> set_tls(const std::string& id, const TlsChange& change);
   // A new signing secret (empty: generated). The old ones stay valid for `overlap_s` seconds (0:
   // they end now); at most 10 live. Returns the secret where it was generated.
   [[nodiscard]] Result<std::optional<std::string>> rotate_secret(const std::string& id,

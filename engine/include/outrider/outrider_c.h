@@ -44,7 +44,8 @@ typedef struct {
 } outrider_error;
 
 // Set `size` to sizeof(outrider_options): fields that a later version adds then keep their
-// defaults. A zero means the default.
+// defaults, and a library that is older than the program refuses what it does not know. A zero
+// means the default.
 typedef struct {
   size_t size;
   const char* database;       // required
@@ -57,6 +58,10 @@ typedef struct {
   uint64_t max_payload_bytes;
   void (*log)(void* context, const char* line);  // called on the engine's threads
   void* log_context;
+  const char* key_file;  // what is sealed hangs on it; default: the service manager's credential
+                         // outrider.key, else <database>.key, made for a new database
+  int plain;             // keep a new database unsealed, for good
+  const char* egress_proxy;  // "http://[user:password@]host:port"; never the environment's
 } outrider_options;
 
 typedef struct {

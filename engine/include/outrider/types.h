@@ -98,6 +98,14 @@ struct TlsIdentity {
   friend bool operator==(const TlsIdentity&, const TlsIdentity&) = default;
 };
 
+// What is to become of an endpoint's TLS settings. Not set: stays; empty: goes. A new certificate
+// alone must be one for the key that the endpoint has; a certificate takes its key along when it
+// goes.
+struct TlsChange {
+  std::optional<std::string> ca, certificate, key;
+  std::optional<TlsVersion> at_least;
+};
+
 // What a certificate says of itself; see certificate.h.
 struct CertificateSummary {
   std::string subject;  // as RFC 4514 writes names: "CN=acme client,O=Acme"; the words of whoever
