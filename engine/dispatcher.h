@@ -47,6 +47,8 @@ struct DispatcherOptions {
   std::uint32_t retain_payload_days = 30;
   std::uint32_t retain_attempt_days = 400;
   core::Duration maintain_every{60'000};
+  // What plain SQL brought in is gone from the write-ahead log this long after its pickup.
+  core::Duration plain_in_log{5'500};
   core::Duration storage_retry{250};  // between two tries to record a result
 };
 
@@ -120,6 +122,7 @@ class Dispatcher {
   void pick_up_inbox();
   void refused_at_commit(std::int64_t inbox_row, const Error& error);
   void maintain();
+  void maintain_within(core::Duration after);  // unless that is sooner already
 
   // Sending (dispatcher.cc).
   void request_refills();
@@ -159,6 +162,7 @@ class Dispatcher {
   HeldIdentities identities_;
   core::Timers::Id wake_timer_ = 0;
   core::Timers::Id maintain_timer_ = 0;
+  std::optional<core::Instant> maintain_at_;  // when it fires
   std::optional<core::Instant> wake_at_;
   std::uint32_t pending_results_ = 0;  // submitted or waiting to be submitted again
   bool stopping_ = false;

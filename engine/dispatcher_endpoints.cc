@@ -194,6 +194,7 @@ void Dispatcher::pick_up_inbox() {
                 }
                 if (--*left != 0) return;
                 inbox_running_ = false;
+                maintain_within(options_.plain_in_log);
                 pump();
                 pick_up_inbox();
               });
@@ -228,13 +229,21 @@ void Dispatcher::maintain() {
                           const auto* changed =
                               outcome ? std::get_if<storage::Changed>(&*outcome) : nullptr;
                           const bool more = changed != nullptr && changed->count > 0;
-                          parts_.timers.cancel(maintain_timer_);
-                          maintain_timer_ = parts_.timers.start(
-                              more ? kNextMaintenanceStep : options_.maintain_every, [this] {
-                                maintain_timer_ = 0;
-                                maintain();
-                              });
+                          maintain_at_.reset();
+                          maintain_within(more ? kNextMaintenanceStep : options_.maintain_every);
                         });
+}
+
+void Dispatcher::maintain_within(core::Duration after) {
+  const core::Instant at = parts_.clock.now() + after;
+  if (stopping_ || (maintain_at_ && *maintain_at_ <= at)) return;
+  parts_.timers.cancel(maintain_timer_);
+  maintain_at_ = at;
+  maintain_timer_ = parts_.timers.start(after, [this] {
+    maintain_timer_ = 0;
+    maintain_at_.reset();
+    maintain();
+  });
 }
 
 }  // namespace outrider

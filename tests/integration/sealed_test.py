@@ -73,7 +73,7 @@ class Sealed(Scenario):
                         ' VALUES (?, ?, ?, ?, ?)', ('acme', self.quick, 'anything', json.dumps({'sin': SIN}), 'canary-key')))
         wait_until(lambda: self.receiver.count() == 1, 'it is delivered')
         self.assertIn(SIN.encode(), self.receiver.bodies()[0])
-        wait_until(lambda: b'canary' not in self.on_disk(), 'its plain text is gone from the disk', limit_s=60)
+        wait_until(lambda: b'canary' not in self.on_disk(), 'its plain text is gone from the disk')
         self.assertEqual(serve.stop(), 0)
 
     def test_without_its_key_file_nothing_is_served_and_nothing_is_overwritten(self):
