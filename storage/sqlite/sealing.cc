@@ -1,3 +1,9 @@
+// Values in and out. A stored value's first byte tells its form: 00 plain, 01 sealed; which of the
+// two is believed depends on the database alone, never on the byte.
+//
+// The file's write lock orders everything that matters: keys are made, destroyed and wrapped anew
+// inside write transactions, and the key file is looked at again inside them too. So a key that
+// this process makes is never one that another is about to strike out.
 #include "storage/sqlite/sealing.h"
 
 #include "core/assert.h"
