@@ -62,8 +62,11 @@ std::vector<Outcome> CommitQueue::commit(std::span<const Mutation> batch) {
     poison_ = error;
   }
   // No answer of the disk or of a lock, but something about one of them that the database cannot
-  // take: the others must not suffer for it. Nothing was committed, so each may be tried alone.
-  if (error.code == ErrorCode::kInternal && batch.size() > 1) {
+  // take, or an account's key that does not open: the others must not suffer for it. Nothing was
+  // committed, so each may be tried alone.
+  const bool about_one = error.code == ErrorCode::kInternal || error.code == ErrorCode::kCorrupt ||
+                         error.code == ErrorCode::kKey;
+  if (about_one && batch.size() > 1) {
     std::vector<Outcome> outcomes;
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (auto poison = poisoned()) {

@@ -4,8 +4,8 @@
 //
 // Bounded: submit() refuses with kOverloaded when full. Outcomes of requests already on the wire
 // must not be refused, so `reserved` places are kept for kReserved submissions. A batch that fails
-// as a whole is answered as a whole, except where the database stumbled over one of them
-// (kInternal): then each is tried alone. Poisoned: once a batch's outcome is unknown, it is
+// as a whole is answered as a whole, except where it stumbled over one of them (kInternal,
+// kCorrupt, kKey): then each is tried alone. Poisoned: once a batch's outcome is unknown, it is
 // answered kUnknownOutcome, everything after it kStopped, and nothing is committed any more.
 #pragma once
 

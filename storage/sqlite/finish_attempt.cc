@@ -53,9 +53,13 @@ void insert_attempt(Transaction& tx, const StoredDelivery& delivery, const Attem
   std::string sealed;
   std::optional<Bytes> excerpt;
   if (!response.empty()) {
-    sealed = tx.sealing.seal(tx.db, KeyUse::kDay, response_place(delivery.account, id), now,
-                             response.substr(0, kMostResponseBytes));
-    excerpt = Bytes{sealed};
+    // Without its answer an attempt is still on record; it must not be lost for a damaged key.
+    auto closed = tx.sealing.try_seal(tx.db, KeyUse::kDay, response_place(delivery.account, id),
+                                      now, response.substr(0, kMostResponseBytes));
+    if (closed) {
+      sealed = std::move(*closed);
+      excerpt = Bytes{sealed};
+    }
   }
   RowText row;
   row.integer(id).integer(attempt.started_at).integer(attempt.duration_ms);

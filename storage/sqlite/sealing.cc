@@ -37,6 +37,7 @@ constexpr const char* kNextKey =
     "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'outrider_key'), 0) + 1";
 constexpr const char* kInsertKey =
     "INSERT INTO outrider_key (id, account, day, generation, wrapped) VALUES (?, ?, ?, ?, ?)";
+constexpr const char* kDestroyKey = "DELETE FROM outrider_key WHERE id = ?";
 constexpr const char* kDestroyKeys = "DELETE FROM outrider_key WHERE account = ?";
 constexpr const char* kBehind =
     "SELECT id, account, generation, wrapped FROM outrider_key WHERE generation <> ? LIMIT ?";
@@ -226,8 +227,14 @@ Result<std::uint32_t> Sealing::key_for(Db& db, std::string_view account, std::in
   }
   if (id != 0) {
     auto key = key_by_id(db, id);
-    if (!key) return tl::unexpected(std::move(key.error()));
-  } else {
+    if (!key && key.error().code == ErrorCode::kNotFound) {  // a forget was cut short
+      db.run(kDestroyKey, id);
+      id = 0;
+    } else if (!key) {
+      return tl::unexpected(std::move(key.error()));
+    }
+  }
+  if (id == 0) {
     auto made = make_key(db, account, day);
     if (!made) return made;
     id = *made;
@@ -238,16 +245,18 @@ Result<std::uint32_t> Sealing::key_for(Db& db, std::string_view account, std::in
 
 // ---- values ----
 
+Result<std::string> Sealing::try_seal(Db& db, KeyUse use, const crypto::SealedPlace& place,
+                                      std::int64_t now, std::string_view plain) {
+  if (!sealed_) return std::string(1, kPlainVersion).append(plain);
+  if (db.failed()) return std::string();
+  auto id = key_for(db, place.account, use == KeyUse::kDay ? now / kDayMs : kStandingDay);
+  if (!id) return tl::unexpected(std::move(id.error()));
+  return crypto::seal(keys_.at(*id).key, *id, place, plain);
+}
+
 std::string Sealing::seal(Db& db, KeyUse use, const crypto::SealedPlace& place, std::int64_t now,
                           std::string_view plain) {
-  if (!sealed_) return std::string(1, kPlainVersion).append(plain);
-  if (db.failed()) return {};
-  auto id = key_for(db, place.account, use == KeyUse::kDay ? now / kDayMs : kStandingDay);
-  if (!id) {
-    db.fail_with(std::move(id.error()));
-    return {};
-  }
-  auto sealed = crypto::seal(keys_.at(*id).key, *id, place, plain);
+  auto sealed = try_seal(db, use, place, now, plain);
   if (sealed) return std::move(*sealed);
   db.fail_with(std::move(sealed.error()));
   return {};

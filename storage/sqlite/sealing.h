@@ -56,6 +56,9 @@ class Sealing {
   // In a write transaction: what is stored for `plain`. Fails into `db`.
   [[nodiscard]] std::string seal(Db& db, KeyUse use, const crypto::SealedPlace& place,
                                  std::int64_t now, std::string_view plain);
+  // The same for what may be left out: a failure is answered, and is none of the transaction's.
+  [[nodiscard]] Result<std::string> try_seal(Db& db, KeyUse use, const crypto::SealedPlace& place,
+                                             std::int64_t now, std::string_view plain);
   // Errors: kNotFound (the account was forgotten), kKey, kCorrupt.
   [[nodiscard]] Result<std::string> open(Db& db, const crypto::SealedPlace& place,
                                          std::string_view stored);

@@ -107,8 +107,10 @@ class TlsIdentity(Scenario):
         receiver = self.receiver()
         self.world.serve()
         attempt = self.attempt(self.add(receiver.url))
-        self.assertEqual(attempt['error'], 'tls', attempt)
-        self.assertIn('certificate required', attempt['detail'])
+        # With TLS 1.3 the receiver refuses after our side has finished the handshake; its reset may overtake its alert.
+        said = {'tls': 'certificate required', 'reset': 'the connection died before the request was sent'}
+        self.assertIn(attempt['error'], said, attempt)
+        self.assertIn(said[attempt['error']], attempt['detail'])
         self.assertEqual(self.attempt(self.add(receiver.url, *self.client('acme')))['status'], 200)
         self.assertEqual(len(receiver.seen), 1)
 

@@ -92,7 +92,7 @@ TEST_F(CommitQueueTest, a_full_queue_refuses_and_keeps_places_for_results) {
 
 TEST_F(CommitQueueTest, a_batch_that_was_not_committed_is_answered_whole_and_the_next_one_tried) {
   CommitQueue queue(outbox_, {});
-  for (const ErrorCode code : {ErrorCode::kBusy, ErrorCode::kIo, ErrorCode::kCorrupt}) {
+  for (const ErrorCode code : {ErrorCode::kBusy, ErrorCode::kIo}) {
     answers_.clear();
     outbox_.fail_next(code);
     ASSERT_TRUE(submit(queue, 1));
@@ -113,6 +113,17 @@ TEST_F(CommitQueueTest, one_the_database_cannot_take_does_not_sink_the_others) {
   EXPECT_EQ(queue.commit_once(), 3U);
   EXPECT_THAT(committed(), ElementsAre(1, 3));
   EXPECT_THAT(answered(ErrorCode::kInternal), ElementsAre(2));
+}
+
+TEST_F(CommitQueueTest, an_account_whose_key_does_not_open_does_not_sink_the_others) {
+  for (const ErrorCode code : {ErrorCode::kKey, ErrorCode::kCorrupt}) {
+    CommitQueue queue(outbox_, {});
+    outbox_.fail_next(code);  // the batch
+    outbox_.fail_next(code);  // the first of it, alone
+    for (std::int64_t i = 1; i <= 3; ++i) ASSERT_TRUE(submit(queue, i));
+    EXPECT_EQ(queue.commit_once(), 3U);
+    EXPECT_THAT(answered(code), ElementsAre(1));
+  }
 }
 
 TEST_F(CommitQueueTest, an_unknown_outcome_poisons_the_queue) {

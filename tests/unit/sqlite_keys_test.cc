@@ -204,8 +204,33 @@ TEST_F(SqliteKeysTest, a_forget_that_was_cut_short_is_finished_by_the_next) {
   ASSERT_TRUE(KeyFile::load(key_file_)->forget("acme"));
   auto outbox = open();
   EXPECT_THAT(unreadable(*outbox, 1), HasSubstr("forgotten"));
+  const EventRow between = publish(*outbox, "acme");
+  EXPECT_EQ(unreadable(*outbox, between), "") << "a key that nobody can open is replaced";
   ASSERT_TRUE(apply(*outbox, ForgetAccount{.account = "acme", .now = kNow}));
+  EXPECT_THAT(unreadable(*outbox, between), HasSubstr("destroyed"));
   EXPECT_EQ(unreadable(*outbox, publish(*outbox, "acme")), "");
+}
+
+TEST_F(SqliteKeysTest, a_damaged_key_spares_the_record_of_attempts_and_everybody_else) {
+  Enqueued before;
+  {
+    auto outbox = open();
+    AddEndpoint add{.now = kNow};
+    add.spec = {.account = "acme", .provider = "shop", .url = "https://x/", .secret = "s"};
+    ASSERT_TRUE(apply(*outbox, add));
+    before = std::get<Enqueued>(apply(*outbox, sample_event()).value());
+  }
+  ASSERT_EQ(HostConnection(path_).run("UPDATE outrider_key SET wrapped = zeroblob(65)"
+                                      " WHERE account = 'acme' AND day > 0"),
+            SQLITE_OK);
+  auto outbox = open();
+  EXPECT_EQ(apply(*outbox, sample_event()).error().code, ErrorCode::kCorrupt);
+  EXPECT_EQ(unreadable(*outbox, publish(*outbox, "other")), "");
+  AttemptFinished finished{.claimed = before.due.at(0), .now = kNow};
+  finished.attempt = {.number = 1, .started_at = kNow, .status = 200, .response = "an answer"};
+  ASSERT_TRUE(apply(*outbox, finished));
+  EXPECT_EQ(outbox->attempts(before.due[0].delivery).value().at(0).response, "");
+  EXPECT_EQ(outbox->attempts(before.due[0].delivery).value().at(0).status, 200);
 }
 
 TEST_F(SqliteKeysTest, keys_of_days_long_gone_are_erased_with_their_events) {
