@@ -11,6 +11,7 @@
 #include "crypto/client_identity.h"
 #include "crypto/mac.h"
 #include "crypto/public_id.h"
+#include "crypto/random.h"
 #include "database_views.h"
 #include "endpoint_check.h"
 #include "intake.h"
@@ -29,6 +30,16 @@ using crypto::IdKind;
 template <class T>
 tl::unexpected<Error> pass(Result<T>& failed) {
   return tl::unexpected<Error>(std::move(failed.error()));
+}
+
+std::string hex(std::string_view bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const char byte : bytes) {
+    const auto value = static_cast<unsigned char>(byte);
+    text.append(1, kDigits[value >> 4U]).append(1, kDigits[value & 0xFU]);
+  }
+  return text;
 }
 
 std::int64_t now_ms() { return core::to_ms(net::wall_now()); }
@@ -124,6 +135,9 @@ Result<std::unique_ptr<Database>> Database::open(DatabaseOptions options, Provid
 
 Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Database::~Database() = default;
+
+void Database::act_as(std::string actor) { impl_->options_.actor = std::move(actor); }
+const Providers& Database::providers() const noexcept { return impl_->providers_; }
 
 Result<EventReceipt> Database::Impl::publish(const Event& event, const std::string& tester) {
   auto enqueue = intake_.check(event, now_ms());
@@ -259,6 +273,37 @@ Result<std::optional<std::string>> Database::rotate_secret(const std::string& id
   return shown;
 }
 
+Result<EndpointView> Database::update_endpoint(const std::string& id,
+                                               const EndpointChange& change) {
+  auto record = impl_->endpoint(id);
+  if (!record) return pass(record);
+  auto provider = impl_->provider(record->spec.provider);
+  if (!provider) return pass(provider);
+  if (!record->unreadable.empty() && !change.headers) {
+    return fail(ErrorCode::kKey, "the endpoint cannot be checked: " + record->unreadable, id);
+  }
+  storage::UpdateEndpoint update{
+      .endpoint = record->row, .spec = std::move(record->spec), .now = now_ms()};
+  const auto set = [&update](const auto& wanted, auto& field, const char* name) {
+    if (!wanted) return;
+    field = *wanted;
+    update.what += (update.what.empty() ? "" : ", ") + std::string(name);
+  };
+  set(change.url, update.spec.url, "url");
+  set(change.types, update.spec.types, "types");
+  set(change.headers, update.spec.headers, "headers");
+  set(change.description, update.spec.description, "description");
+  set(change.rate_per_second, update.spec.rate_per_second, "rate_per_second");
+  set(change.max_in_flight, update.spec.max_in_flight, "max_in_flight");
+  update.new_headers = change.headers.has_value();
+  if (auto ok = check_endpoint(update.spec, **provider); !ok) return pass(ok);
+  if (!update.what.empty()) {
+    auto changed = impl_->change<storage::Changed>(std::move(update));
+    if (!changed) return pass(changed);
+  }
+  return endpoint(id);
+}
+
 Result<EventReceipt> Database::test_endpoint(const std::string& id) {
   auto record = impl_->endpoint(id);
   if (!record) return pass(record);
@@ -363,6 +408,46 @@ Result<std::uint32_t> Database::forget(const std::string& account) {
   }
   auto changed =
       impl_->change<storage::Changed>(storage::ForgetAccount{.account = account, .now = now_ms()});
+  if (!changed) return pass(changed);
+  return changed->count;
+}
+
+Result<Database::NewToken> Database::add_token(const std::string& name, Role role,
+                                               const std::string& account) {
+  constexpr std::size_t kIdBytes = 4, kSecretBytes = 32;
+  if (auto fault = storage::field_fault(name)) {
+    return fail(ErrorCode::kInvalidArgument, "the name " + *fault, "name");
+  }
+  if (!account.empty()) {
+    if (auto fault = storage::field_fault(account)) {
+      return fail(ErrorCode::kInvalidArgument, "the account " + *fault, "account");
+    }
+  }
+  if (role == Role::kNone) return fail(ErrorCode::kInvalidArgument, "a token has a role", "role");
+  auto random = crypto::random_bytes(kIdBytes + kSecretBytes);
+  if (!random) return pass(random);
+  const std::string digits = hex(*random);
+  crypto::wipe(*random);
+  NewToken made;
+  made.token = {.id = digits.substr(0, 2 * kIdBytes),
+                .name = name,
+                .role = role,
+                .account = account,
+                .created_at = now_ms(),
+                .sha256 = {}};
+  made.text = "orx_" + made.token.id + "_" + digits.substr(2 * kIdBytes);
+  made.token.sha256 = crypto::sha256(made.text);
+  auto changed = impl_->change<storage::Changed>(
+      storage::AddToken{.token = made.token, .now = made.token.created_at});
+  if (!changed) return pass(changed);
+  return made;
+}
+
+Result<std::vector<TokenView>> Database::tokens() { return impl_->outbox_->tokens(); }
+
+Result<std::uint32_t> Database::remove_token(const std::string& name, const std::string& id) {
+  auto changed = impl_->change<storage::Changed>(
+      storage::RemoveToken{.name = name, .id = id, .now = now_ms()});
   if (!changed) return pass(changed);
   return changed->count;
 }

@@ -4,6 +4,7 @@
 //   any thread      publish(): checks and canonicalises, then submits to the commit queue
 //   loop thread     Loop, Resolver, HttpSender, StorageLink, Dispatcher
 //   storage thread  Outbox
+//   API             its server is the loop's; two threads of its own read bodies and the database
 //
 // Stopping runs the same way back: the dispatcher stops claiming, requests in flight finish or are
 // aborted at the drain limit, results become durable, the loop ends, the storage thread ends, then
@@ -20,6 +21,7 @@
 #include "core/target.h"
 #include "crypto/random.h"
 #include "dispatcher.h"
+#include "engine_api.h"
 #include "intake.h"
 #include "log.h"
 #include "net/curl_sender.h"
@@ -28,6 +30,7 @@
 #include "net/own_addresses.h"
 #include "net/resolver.h"
 #include "net/wall_clock.h"
+#include "outrider/database.h"
 #include "outrider/outrider.h"
 #include "outrider/provider.h"
 #include "storage/sqlite/sqlite_outbox.h"
@@ -115,11 +118,13 @@ class Engine::Impl {
 
  private:
   Result<void> build_loop_side();
+  Result<void> build_api();
   void watch_database();
   void look_soon();
   void look_again();
   void look_anyway();
   std::string on_datagram(const std::string& message);
+  void probe(std::function<void(Result<void>)> done);
   void begin_stop();
   void end_stop(bool drained);
   void failed(Error error);
@@ -143,8 +148,10 @@ class Engine::Impl {
   std::unique_ptr<net::Loop::Watch> wake_socket_;
   core::Timers::Id look_timer_ = 0;
   core::Duration look_after_ = kLookSoon;
+  std::unique_ptr<EngineApi> api_;
   std::thread thread_;
-  bool drained_ = false;  // written by the loop thread, read after it was joined
+  int parts_stopping_ = 0;  // of the loop's: the dispatcher, the API
+  bool drained_ = false;    // written by the loop thread, read after it was joined
   bool stopping_ = false;
 
   std::atomic<bool> running_ = false;
@@ -171,6 +178,42 @@ Result<void> Engine::Impl::build_loop_side() {
   sender_ = std::move(*sender);
   waker_ = loop_->make_waker([this] { drain_mailbox(); });
   return {};
+}
+
+Result<void> Engine::Impl::build_api() {
+  if (options_.api.listen.empty()) return {};
+  auto database = Database::open({.path = options_.database,
+                                  .max_payload_bytes = options_.max_payload_bytes,
+                                  .busy_timeout_ms = options_.busy_timeout_ms,
+                                  .key_file = options_.key_file,
+                                  .seal = options_.seal},
+                                 providers_);
+  if (!database) return tl::unexpected(std::move(database.error()));
+  auto made = EngineApi::make(
+      options_.api, *loop_, log_,
+      {.publish =
+           [this](const Event& event, std::function<void(Result<EventReceipt>)> done) {
+             publish(event, std::move(done));
+           },
+       .post = [this](std::function<void()> call) { link_->post(std::move(call)); },
+       .health = [this] { return health(); },
+       .probe = [this](std::function<void(Result<void>)> done) { probe(std::move(done)); },
+       .database = std::move(*database),
+       .timers = *loop_,
+       .clock = *loop_,
+       .unix_needs_token = options_.api.unix_needs_token});
+  if (!made) return tl::unexpected(std::move(made.error()));
+  api_ = std::move(*made);
+  return {};
+}
+
+// A commit that goes the way of all others: it waits its turn, and takes the write lock.
+void Engine::Impl::probe(std::function<void(Result<void>)> done) {
+  const auto answered = [done](const storage::Outcome& outcome) {
+    done(outcome ? Result<void>() : tl::unexpected(outcome.error()));
+  };
+  auto sent = storage_->submit(storage::Touch{.now = core::to_ms(net::wall_now())}, answered);
+  if (!sent) done(tl::unexpected(std::move(sent.error())));
 }
 
 Result<void> Engine::Impl::start() {
@@ -205,6 +248,7 @@ Result<void> Engine::Impl::start() {
   for (const std::string& net : options_.targets.allow_nets) {
     log_.line(net::wall_now(), "net_allowed", {{LogField::kNet, net}});
   }
+  if (auto built = build_api(); !built) return built;
   watch_database();
   std::promise<void> ready;
   auto is_ready = ready.get_future();
@@ -318,7 +362,12 @@ void Engine::Impl::begin_stop() {
     sender_->abort_all();
     end_stop(false);
   });
-  dispatcher_->stop([this] { end_stop(true); });
+  const auto part_ended = [this] {
+    if (--parts_stopping_ == 0) end_stop(true);
+  };
+  parts_stopping_ = api_ ? 2 : 1;
+  dispatcher_->stop(part_ended);
+  if (api_) api_->stop(part_ended);
 }
 
 void Engine::Impl::end_stop(bool drained) {
@@ -332,8 +381,10 @@ Result<bool> Engine::Impl::stop() {
   if (!running_.exchange(false)) return true;
   link_->post([this] { begin_stop(); });
   thread_.join();
+  if (api_) api_->end_threads();
   storage_->stop();  // commits what publishers still have waiting; nothing calls back after this
   auto state = health();
+  api_.reset();
   dispatcher_.reset();
   sender_.reset();
   resolver_.reset();

@@ -20,6 +20,7 @@ struct Wipe {
   void operator()(storage::SetTls& set) const noexcept {
     if (set.change.key) crypto::wipe(*set.change.key);
   }
+  void operator()(storage::UpdateEndpoint& update) const noexcept { wipe_spec(update.spec); }
   void operator()(storage::RotateSecret& rotation) const noexcept { crypto::wipe(rotation.secret); }
   template <class Other>
   void operator()(Other&) const noexcept {}

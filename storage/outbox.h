@@ -185,6 +185,31 @@ struct RotateSecret {
   std::int64_t now = 0;
   std::string actor;
 };
+// The endpoint as it is to be; the account, the provider, the secrets and the TLS identity stay.
+struct UpdateEndpoint {
+  EndpointRow endpoint = 0;
+  EndpointSpec spec;
+  bool new_headers = false;
+  std::string what;  // the fields that changed, for the audit trail
+  std::int64_t now = 0;
+  std::string actor;
+};
+// The API's tokens; at most two of one name (kRefused).
+struct AddToken {
+  TokenView token;
+  std::int64_t now = 0;
+  std::string actor;
+};
+struct RemoveToken {
+  std::string name;
+  std::string id;  // empty: all of that name
+  std::int64_t now = 0;
+  std::string actor;
+};
+// A durable write that changes nothing else: whether it can be made says whether events can.
+struct Touch {
+  std::int64_t now = 0;
+};
 // Operators: make due now (retry) or end (cancel) the event's deliveries, or one delivery (exactly
 // one of the two is set). Retry reaches what ended badly or waits for a later attempt (and what was
 // delivered, unless failed_only), gives it a fresh count of attempts, and matches an event without
@@ -247,7 +272,8 @@ struct Changed {
 
 using Mutation = std::variant<Enqueue, RejectInboxRow, AttemptFinished, DeliveryEnded, AddEndpoint,
                               ChangeEndpoint, SetTls, RotateSecret, RetryDeliveries,
-                              CancelDeliveries, Maintain, RecordReveal, ForgetAccount, RotateKeys>;
+                              CancelDeliveries, Maintain, RecordReveal, ForgetAccount, RotateKeys,
+                              UpdateEndpoint, AddToken, RemoveToken, Touch>;
 using Applied = std::variant<Changed, Enqueued, Finished>;
 using Outcome = Result<Applied>;  // Enqueue -> Enqueued; AttemptFinished, DeliveryEnded ->
                                   // Finished; else Changed
@@ -449,6 +475,7 @@ class Outbox {
   [[nodiscard]] virtual Result<std::vector<RejectedRecord>> rejected(std::uint32_t limit) = 0;
 
   [[nodiscard]] virtual Result<KeyStatus> key_status() = 0;
+  [[nodiscard]] virtual Result<std::vector<TokenView>> tokens() = 0;
 
   [[nodiscard]] virtual Result<std::vector<AuditRecord>> audit(
       const AuditQuery& query) = 0;  // newest first

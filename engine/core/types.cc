@@ -29,6 +29,11 @@ constexpr std::array kDeliveryStates{
     Named<DeliveryState>{DeliveryState::kExpired, "expired"},
     Named<DeliveryState>{DeliveryState::kCancelled, "cancelled"},
 };
+constexpr std::array kRoles{
+    Named<Role>{Role::kPublish, "publish"},
+    Named<Role>{Role::kRead, "read"},
+    Named<Role>{Role::kOperate, "operate"},
+};
 constexpr std::array kErrorClasses{
     Named<ErrorClass>{ErrorClass::kNone, "none"},
     Named<ErrorClass>{ErrorClass::kDns, "dns"},
@@ -100,6 +105,9 @@ std::optional<DeliveryState> delivery_state_from(std::string_view name) noexcept
 std::optional<ErrorClass> error_class_from(std::string_view name) noexcept {
   return value_of(kErrorClasses, name);
 }
+
+std::string_view role_name(Role role) noexcept { return name_of(kRoles, role); }
+std::optional<Role> role_from(std::string_view name) noexcept { return value_of(kRoles, name); }
 
 std::string Error::to_string() const {
   std::string text = message;

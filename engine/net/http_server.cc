@@ -112,7 +112,7 @@ class HttpServer::Impl {
     return ntohs(where.ss_family == AF_INET6 ? v6->sin6_port : v4->sin_port);
   }
 
-  Result<void> listen_unix(const std::string& path) {
+  Result<void> listen_unix(const std::string& path, unsigned mode) {
     if (stopping_) return fail(ErrorCode::kStopped, "the server is stopping");
     if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path)) {
       return fail(ErrorCode::kInvalidArgument, "a socket's path has 1 to 107 bytes", path);
@@ -121,7 +121,7 @@ class HttpServer::Impl {
     UvOwned<Listener> listener = new_listener(SocketKind::kUnix, nullptr);
     int error = uv_pipe_bind(&listener->uv.pipe, path.c_str());
     // Nobody can connect before listen, so there is no moment with a wider mode.
-    if (error == 0 && chmod(path.c_str(), 0600) != 0) error = uv_translate_sys_error(errno);
+    if (error == 0 && chmod(path.c_str(), mode) != 0) error = uv_translate_sys_error(errno);
     if (error == 0) error = uv_listen(&listener->uv.stream, kBacklog, on_connection);
     return keep(std::move(listener), error, path);
   }
@@ -241,7 +241,9 @@ Result<std::uint16_t> HttpServer::listen_tcp(const std::string& address, std::ui
   return impl_->listen_tcp(address, port, tls);
 }
 
-Result<void> HttpServer::listen_unix(const std::string& path) { return impl_->listen_unix(path); }
+Result<void> HttpServer::listen_unix(const std::string& path, unsigned mode) {
+  return impl_->listen_unix(path, mode);
+}
 void HttpServer::stop(std::function<void()> stopped) { impl_->stop(std::move(stopped)); }
 std::size_t HttpServer::connections() const noexcept { return impl_->connections(); }
 

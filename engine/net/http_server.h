@@ -26,6 +26,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,24 +43,6 @@ namespace outrider::net {
 
 class Loop;
 
-struct HttpServerOptions {
-  std::size_t max_head_bytes = 16 * 1024;  // request line and header fields together: 431
-  std::size_t max_fields = 64;             // header fields: 431
-  // Without its transfer coding: 413. Chunk sizes and line ends may add a quarter of it.
-  std::size_t max_body_bytes = 1024 * 1024;
-  std::size_t max_connections = 1024;  // one more is answered 503 and closed
-  std::size_t max_pipelined = 16;      // unanswered requests of one connection; then it is not read
-  std::size_t max_unsent_bytes =
-      256 * 1024;                       // of answers the client does not read; then it is not read
-  core::Duration head_timeout{5'000};   // from the first byte (TLS: also for the handshake)
-  core::Duration body_timeout{30'000};  // from the end of the head
-  core::Duration idle_timeout{60'000};  // between requests, and before the first
-  core::Duration write_timeout{
-      30'000};  // for the client to take 256 KiB, or the rest, of an answer
-  core::Duration linger_timeout{1'000};  // after the last answer, for the client to close
-  core::Duration stop_timeout{3'000};    // for stop() to be graceful
-};
-
 // A complete request.
 struct ServerRequest {
   std::string method;                // "POST"
@@ -67,6 +50,7 @@ struct ServerRequest {
   std::vector<HeaderField> headers;  // in the order sent; values without outer whitespace
   std::string body;                  // without its transfer coding
   std::string peer;                  // "127.0.0.1:4711", "[::1]:4711"; "unix" for a Unix socket
+  std::optional<std::uint32_t> peer_uid;  // of a Unix socket: who connected, as the kernel says
   bool tls = false;
 
   // The first field of that name (case does not matter); null: none.
@@ -78,6 +62,37 @@ struct ServerResponse {
   std::vector<HeaderField> headers;  // without Content-Length, Connection, Date, Transfer-Encoding
   std::string body;                  // not sent for HEAD, 204, 304
   bool close = false;                // close the connection after this answer
+};
+
+// What is decided about a body from its request's head.
+struct BodyRule {
+  std::size_t max_bytes = 0;
+  std::optional<ServerResponse> refusal;  // the answer instead; then the connection is closed
+};
+
+struct HttpServerOptions {
+  std::size_t max_head_bytes = 16 * 1024;  // request line and header fields together: 431
+  std::size_t max_fields = 64;             // header fields: 431
+  // Without its transfer coding: 413. Chunk sizes and line ends may add a quarter of it.
+  std::size_t max_body_bytes = 1024 * 1024;
+  // Asked when the head of a request that has a body is whole, before any of the body is taken.
+  // Must not throw. Unset: max_body_bytes for all.
+  std::function<BodyRule(const ServerRequest& head)> body_rule;
+  // Bodies that have grown beyond max_body_bytes at once, over all connections: 503.
+  std::size_t max_large_bodies = 4;
+  // What the server's own refusals look like; unset: plain text. The status is kept.
+  std::function<ServerResponse(int status, std::string_view reason)> fault_answer;
+  std::size_t max_connections = 1024;  // one more is answered 503 and closed
+  std::size_t max_pipelined = 16;      // unanswered requests of one connection; then it is not read
+  std::size_t max_unsent_bytes =
+      256 * 1024;                       // of answers the client does not read; then it is not read
+  core::Duration head_timeout{5'000};   // from the first byte (TLS: also for the handshake)
+  core::Duration body_timeout{30'000};  // from the end of the head
+  core::Duration idle_timeout{60'000};  // between requests, and before the first
+  core::Duration write_timeout{
+      30'000};  // for the client to take 256 KiB, or the rest, of an answer
+  core::Duration linger_timeout{1'000};  // after the last answer, for the client to close
+  core::Duration stop_timeout{3'000};    // for stop() to be graceful
 };
 
 class HttpConnection;
@@ -126,10 +141,10 @@ class HttpServer {
   // kStopped.
   [[nodiscard]] Result<std::uint16_t> listen_tcp(const std::string& address, std::uint16_t port,
                                                  const crypto::TlsServerContext* tls = nullptr);
-  // A Unix socket, mode 0600. A socket file that nobody listens on is replaced; it is removed at
+  // A Unix socket of that mode. A socket file that nobody listens on is replaced; it is removed at
   // the end. Errors: kInvalidArgument (path too long), kIo (in use, no such folder, not a socket),
   // kStopped.
-  [[nodiscard]] Result<void> listen_unix(const std::string& path);
+  [[nodiscard]] Result<void> listen_unix(const std::string& path, unsigned mode = 0600);
 
   // No new connections; requests under way are answered with `Connection: close`; what is still
   // open after `stop_timeout` is cut. `stopped` is called once, later, when the last connection is

@@ -4,6 +4,8 @@
 // hold: after close() neither the server nor its handler is touched.
 #include "net/http_server_connection.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 
@@ -53,7 +55,9 @@ HttpConnection* HttpConnection::accept(HttpConnectionHost& host, std::uint64_t i
     return nullptr;
   }
   if (kind == SocketKind::kTcp) uv_tcp_nodelay(&connection->socket_.tcp, 1);
-  connection->peer_ = connection->peer_name();
+  connection->parser_.set_origin({.peer = connection->peer_name(),
+                                  .uid = connection->peer_uid(),
+                                  .tls = connection->tls_.has_value()});
   return connection;
 }
 
@@ -71,6 +75,18 @@ std::string HttpConnection::peer_name() const {
                        : reinterpret_cast<sockaddr_in*>(&address)->sin_port;
   const std::string host = v6 ? "[" + std::string(name.data()) + "]" : std::string(name.data());
   return host + ":" + std::to_string(ntohs(port));
+}
+
+std::optional<std::uint32_t> HttpConnection::peer_uid() const {
+  if (kind_ != SocketKind::kUnix) return std::nullopt;
+  uv_os_fd_t descriptor = -1;
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (uv_fileno(&socket_.handle, &descriptor) != 0 ||
+      getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+    return std::nullopt;
+  }
+  return credentials.uid;
 }
 
 // ---- from libuv
@@ -129,6 +145,7 @@ void HttpConnection::finish_requests() {
 void HttpConnection::close() {
   if (closed_) return;
   closed_ = true;
+  release_body();
   link_->connection = nullptr;
   uv_close(&socket_.handle, on_closed);
   uv_close(reinterpret_cast<uv_handle_t*>(&timer_), on_closed);
@@ -236,6 +253,11 @@ void HttpConnection::request_phase_changed() {
     case HttpRequestParser::Phase::kHead:
       return;
     case HttpRequestParser::Phase::kBody:
+      if (!body_fits()) {
+        fail({503, "too many large bodies at once"});
+        exchanges_.back().response->headers.push_back({"Retry-After", "1"});
+        return;
+      }
       if (slot_open_) return;
       slot_open_ = true;
       exchanges_.push_back({});
@@ -249,12 +271,25 @@ void HttpConnection::request_phase_changed() {
   }
 }
 
+bool HttpConnection::body_fits() {
+  const bool large = parser_.request().body.size() > host_->options.max_body_bytes;
+  if (!large || large_body_) return true;
+  if (host_->large_bodies >= host_->options.max_large_bodies) return false;
+  ++host_->large_bodies;
+  large_body_ = true;
+  return true;
+}
+
+void HttpConnection::release_body() {
+  if (large_body_) --host_->large_bodies;
+  large_body_ = false;
+}
+
 void HttpConnection::hand_over() {
+  release_body();
   if (!slot_open_) exchanges_.push_back({});
   slot_open_ = false;
   ServerRequest request = std::move(parser_.request());
-  request.peer = peer_;
-  request.tls = tls_.has_value();
   Exchange& exchange = exchanges_.back();
   exchange.head_only = request.method == "HEAD";
   exchange.http_1_0 = parser_.http_1_0();
@@ -270,7 +305,16 @@ void HttpConnection::hand_over() {
 void HttpConnection::fail(const HttpFault& fault) {
   if (!slot_open_) exchanges_.push_back({});
   slot_open_ = false;
-  exchanges_.back().response = plain_answer(fault.status, fault.reason);
+  release_body();
+  std::optional<ServerResponse>& response = exchanges_.back().response;
+  if (parser_.refusal()) {
+    response = std::move(parser_.refusal());
+  } else if (host_->options.fault_answer) {
+    response = host_->options.fault_answer(fault.status, fault.reason);
+    response->status = fault.status;
+  } else {
+    response = plain_answer(fault.status, fault.reason);
+  }
   exchanges_.back().keep_alive = false;
   last_request_ = true;
 }

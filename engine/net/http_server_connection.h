@@ -39,6 +39,7 @@ struct HttpConnectionHost {
   std::function<std::string()> date;             // for the Date field
   std::function<void(std::uint64_t id)> closed;  // take it out of the table
   std::string read_buffer;                       // shared by all: libuv reads and reports in one go
+  std::size_t large_bodies = 0;                  // under way
 };
 
 enum class SocketKind : std::uint8_t { kTcp, kUnix };
@@ -91,6 +92,8 @@ class HttpConnection {
   void request_phase_changed();
   void hand_over();
   void fail(const HttpFault& fault);
+  bool body_fits();  // takes a place among the large ones where it has become one
+  void release_body();
   bool flush();  // true: an answer left the queue
   void emit(std::string_view plaintext);
   void write_some();
@@ -102,6 +105,7 @@ class HttpConnection {
   [[nodiscard]] std::uint64_t timeout_of(Awaiting awaiting) const;
   [[nodiscard]] std::size_t unsent() const;
   [[nodiscard]] std::string peer_name() const;
+  [[nodiscard]] std::optional<std::uint32_t> peer_uid() const;
 
   HttpConnectionHost* host_;
   std::uint64_t id_;
@@ -118,7 +122,6 @@ class HttpConnection {
   int open_handles_ = 2;
 
   std::optional<crypto::TlsSession> tls_;
-  std::string peer_;
   HttpRequestParser parser_;
   std::string input_;  // plaintext read and not yet taken by the parser
   std::deque<Exchange> exchanges_;
@@ -137,6 +140,7 @@ class HttpConnection {
   bool reading_ = false;  // uv_read_start is on
   bool writing_ = false;
   bool settling_ = false;
+  bool large_body_ = false;    // counted in the host's
   bool slot_open_ = false;     // the last exchange is of a request whose body is under way
   bool socket_ended_ = false;  // the end of the stream was read
   bool client_ended_ = false;  // it will send no more requests: that, or TLS's close_notify

@@ -100,7 +100,7 @@ const llhttp_settings_t& HttpRequestParser::settings() noexcept {
     };
     s.on_body = [](llhttp_t* p, const char* at, std::size_t length) noexcept {
       HttpRequestParser& parser = self(p);
-      if (length > parser.options_.max_body_bytes - parser.request_.body.size()) {
+      if (length > parser.max_body_bytes_ - parser.request_.body.size()) {
         parser.refuse(413, "the body is too large");
         return static_cast<int>(HPE_USER);
       }
@@ -126,10 +126,20 @@ void HttpRequestParser::next() {
   parser_.data = this;
   scanner_ = HttpHeadScanner(options_.max_head_bytes, options_.max_fields);
   fault_ = {};
+  refusal_.reset();
   request_ = {};
+  request_.peer = origin_.peer;
+  request_.peer_uid = origin_.uid;
+  request_.tls = origin_.tls;
+  max_body_bytes_ = options_.max_body_bytes;
   field_ = {};
   framing_bytes_ = 0;
   head_done_ = complete_ = keep_alive_ = http_1_0_ = expects_continue_ = false;
+}
+
+void HttpRequestParser::set_origin(Origin origin) {
+  origin_ = std::move(origin);
+  next();
 }
 
 HttpRequestParser::Phase HttpRequestParser::phase() const noexcept {
@@ -172,7 +182,7 @@ std::size_t HttpRequestParser::consume_body(std::string_view bytes) {
     // A limit that does not depend on how the bytes were cut. Zeros before a chunk's size have no
     // other.
     framing_bytes_ += taken - (request_.body.size() - before);
-    if (framing_bytes_ > options_.max_head_bytes + options_.max_body_bytes / 4) {
+    if (framing_bytes_ > options_.max_head_bytes + max_body_bytes_ / 4) {
       refuse(400, "chunks with too much around them");
     }
     return taken;
@@ -192,7 +202,7 @@ bool HttpRequestParser::check_head() {
   http_1_0_ = parser_.http_minor == 0;
   keep_alive_ = llhttp_should_keep_alive(&parser_) != 0;
   request_.method = llhttp_method_name(static_cast<llhttp_method_t>(parser_.method));
-  return check_target() && check_host() && check_framing() && check_expect();
+  return check_target() && check_host() && check_framing() && check_expect() && check_body();
 }
 
 bool HttpRequestParser::check_target() {
@@ -231,10 +241,24 @@ bool HttpRequestParser::check_framing() {
     const std::string& text = *request_.header("content-length");
     if (text.empty() || text.size() > 19 || !std::all_of(text.begin(), text.end(), is_digit)) {
       refuse(400, "a Content-Length that is not a number");
-    } else if (parser_.content_length > options_.max_body_bytes) {
-      refuse(413, "the body is too large");
     }
   }
+  return fault_.status == 0;
+}
+
+bool HttpRequestParser::check_body() {
+  const bool chunked = request_.header("transfer-encoding") != nullptr;
+  if (!chunked && parser_.content_length == 0) return true;
+  if (options_.body_rule) {
+    BodyRule rule = options_.body_rule(request_);
+    max_body_bytes_ = rule.max_bytes;
+    if (rule.refusal) {
+      refuse(rule.refusal->status, "refused by its head");
+      refusal_ = std::move(rule.refusal);
+      return false;
+    }
+  }
+  if (!chunked && parser_.content_length > max_body_bytes_) refuse(413, "the body is too large");
   return fault_.status == 0;
 }
 

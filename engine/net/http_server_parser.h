@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -34,12 +35,21 @@ class HttpRequestParser {
 
   [[nodiscard]] Phase phase() const noexcept;
   [[nodiscard]] const HttpFault& fault() const noexcept { return fault_; }
+  // The answer that the body rule gave instead of a limit; the fault is then its status.
+  [[nodiscard]] std::optional<ServerResponse>& refusal() noexcept { return refusal_; }
   [[nodiscard]] ServerRequest& request() noexcept { return request_; }
   [[nodiscard]] bool keep_alive() const noexcept { return keep_alive_; }
   [[nodiscard]] bool http_1_0() const noexcept { return http_1_0_; }
   [[nodiscard]] bool expects_continue() const noexcept { return expects_continue_; }
   // Ready for the next request.
   void next();
+  // What every request of this connection says of its client.
+  struct Origin {
+    std::string peer;
+    std::optional<std::uint32_t> uid;
+    bool tls = false;
+  };
+  void set_origin(Origin origin);  // before the first byte
 
  private:
   static const llhttp_settings_t& settings() noexcept;
@@ -51,6 +61,7 @@ class HttpRequestParser {
   bool check_head();
   bool check_host();
   bool check_framing();
+  bool check_body();
   bool check_target();
   bool check_expect();
   [[nodiscard]] std::size_t count(std::string_view name) const;
@@ -58,7 +69,10 @@ class HttpRequestParser {
   const HttpServerOptions& options_;
   llhttp_t parser_{};
   HttpHeadScanner scanner_;
+  Origin origin_;
   HttpFault fault_;
+  std::optional<ServerResponse> refusal_;
+  std::size_t max_body_bytes_ = 0;  // of this request
   ServerRequest request_;
   HeaderField field_;              // the one being read
   std::size_t framing_bytes_ = 0;  // of the body's chunk sizes and line ends

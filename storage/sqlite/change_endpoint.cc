@@ -61,24 +61,6 @@ std::string quoted(Db& db, const std::string& text) {
   return row.next() ? row.text(0) : std::string();
 }
 
-std::string encode_types(Db& db, const std::vector<std::string>& types) {
-  std::string text = "[";
-  for (const std::string& type : types) {
-    if (text.size() > 1) text += ',';
-    text += quoted(db, type);
-  }
-  return text + "]";
-}
-
-std::string encode_headers(Db& db, const std::vector<HeaderField>& headers) {
-  std::string text = "[";
-  for (const HeaderField& header : headers) {
-    if (text.size() > 1) text += ',';
-    text += '[' + quoted(db, header.name) + ',' + quoted(db, header.value) + ']';
-  }
-  return text + "]";
-}
-
 Result<void> check_spec(Transaction& tx, const AddEndpoint& add) {
   const std::pair<const char*, const std::string*> required[] = {{"account", &add.spec.account},
                                                                  {"provider", &add.spec.provider},
@@ -209,6 +191,24 @@ void activate(Transaction& tx, const ChangeEndpoint& change) {
 }
 
 }  // namespace
+
+std::string encode_types(Db& db, const std::vector<std::string>& types) {
+  std::string text = "[";
+  for (const std::string& type : types) {
+    if (text.size() > 1) text += ',';
+    text += quoted(db, type);
+  }
+  return text + "]";
+}
+
+std::string encode_headers(Db& db, const std::vector<HeaderField>& headers) {
+  std::string text = "[";
+  for (const HeaderField& header : headers) {
+    if (text.size() > 1) text += ',';
+    text += '[' + quoted(db, header.name) + ',' + quoted(db, header.value) + ']';
+  }
+  return text + "]";
+}
 
 void remove_endpoint(Transaction& tx, EndpointRow endpoint, const std::string& reason,
                      std::int64_t now) {

@@ -107,6 +107,9 @@ class SqliteOutbox final : public Outbox {
   Result<KeyStatus> key_status() override {
     return read([&](Db& db) { return sealing_.status(db); });
   }
+  Result<std::vector<TokenView>> tokens() override {
+    return read([](Db& db) { return read_tokens(db); });
+  }
   Result<std::vector<AuditRecord>> audit(const AuditQuery& query) override {
     return read([&](Db& db) { return read_audit(db, query); });
   }

@@ -100,6 +100,10 @@ void end_delivery(Transaction& tx, StoredDelivery& delivery, DeliveryState state
 void revive_delivery(Transaction& tx, StoredDelivery& delivery, std::int64_t now,
                      std::vector<DueRow>& due);
 
+// Lists as stored: JSON texts.
+[[nodiscard]] std::string encode_types(Db& db, const std::vector<std::string>& types);
+[[nodiscard]] std::string encode_headers(Db& db, const std::vector<HeaderField>& headers);
+
 // Everything of this endpoint that is pending now becomes cancelled: in one small write, which
 // sweep() follows up.
 void cancel_all_pending(Transaction& tx, EndpointRow endpoint);
@@ -137,6 +141,10 @@ void write_totals(Transaction& tx);
 [[nodiscard]] Outcome apply(Transaction& tx, const RecordReveal& mutation);
 [[nodiscard]] Outcome apply(Transaction& tx, const ForgetAccount& mutation);
 [[nodiscard]] Outcome apply(Transaction& tx, const RotateKeys& mutation);
+[[nodiscard]] Outcome apply(Transaction& tx, const UpdateEndpoint& mutation);
+[[nodiscard]] Outcome apply(Transaction& tx, const AddToken& mutation);
+[[nodiscard]] Outcome apply(Transaction& tx, const RemoveToken& mutation);
+[[nodiscard]] Outcome apply(Transaction& tx, const Touch& mutation);
 
 // Where sealed values belong: they open nowhere else.
 [[nodiscard]] constexpr crypto::SealedPlace body_place(std::string_view account, EventRow event) {

@@ -59,6 +59,7 @@ class FakeOutbox : public Outbox {
   Result<std::vector<EndpointCounts>> queue_by_endpoint(std::int64_t) override { return {}; }
   Result<std::vector<RejectedRecord>> rejected(std::uint32_t) override { return {}; }
   Result<KeyStatus> key_status() override { return KeyStatus{}; }
+  Result<std::vector<TokenView>> tokens() override { return {}; }
   Result<std::vector<AuditRecord>> audit(const AuditQuery&) override { return {}; }
   Result<ChainReport> verify_chain(const std::optional<ChainPoint>&) override {
     return ChainReport{};

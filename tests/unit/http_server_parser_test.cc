@@ -150,6 +150,47 @@ TEST(HttpRequestParser, takes_a_body_and_fields_up_to_the_limit) {
   EXPECT_EQ(status_of(tests::with_fields("X: 1\r\nY: 1\r\n")), 431);
 }
 
+TEST(HttpRequestParser, asks_the_body_rule_once_per_head_with_a_body_before_any_of_it) {
+  int asked = 0;
+  HttpServerOptions options;
+  options.max_body_bytes = 4;
+  options.body_rule = [&asked](const ServerRequest& head) -> BodyRule {
+    ++asked;
+    EXPECT_TRUE(head.body.empty());
+    EXPECT_EQ(head.peer, "unix");
+    EXPECT_EQ(head.peer_uid, 7U);
+    if (head.header("x-no") != nullptr) {
+      return {.max_bytes = 0,
+              .refusal = ServerResponse{.status = 401, .headers = {}, .body = "no"}};
+    }
+    return {.max_bytes = 8, .refusal = {}};
+  };
+  const auto status_of = [&](const std::string& bytes) {
+    HttpRequestParser parser(options);
+    parser.set_origin({.peer = "unix", .uid = 7, .tls = false});
+    std::string_view rest = bytes;
+    while (!rest.empty() && parser.phase() != Phase::kFailed &&
+           parser.phase() != Phase::kComplete) {
+      rest.remove_prefix(parser.consume(rest));
+    }
+    if (parser.refusal()) {
+      EXPECT_EQ(parser.refusal()->body, "no");
+    }
+    return parser.phase() == Phase::kComplete ? 0 : parser.fault().status;
+  };
+  EXPECT_EQ(status_of(tests::with_fields("X-No: 1\r\nContent-Length: 0\r\n")), 0);
+  EXPECT_EQ(status_of(tests::with_fields("X-No: 1\r\n")), 0);
+  EXPECT_EQ(asked, 0);
+  EXPECT_EQ(status_of(tests::with_fields("Content-Length: 8\r\n", "01234567")), 0);
+  EXPECT_EQ(status_of(tests::with_fields("Content-Length: 9\r\n", "012345678")), 413);
+  EXPECT_EQ(status_of(tests::chunked("8\r\n01234567\r\n0\r\n\r\n")), 0);
+  EXPECT_EQ(status_of(tests::chunked("9\r\n012345678\r\n0\r\n\r\n")), 413);
+  EXPECT_EQ(asked, 4);
+  EXPECT_EQ(status_of(tests::with_fields("X-No: 1\r\nContent-Length: 2\r\n", "ab")), 401);
+  EXPECT_EQ(status_of(tests::with_fields("X-No: 1\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n")),
+            401);
+}
+
 TEST(HttpRequestParser, takes_a_body_in_one_byte_chunks) {
   std::string body;
   for (int i = 0; i < 20'000; ++i) body += "1\r\nx\r\n";

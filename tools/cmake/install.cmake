@@ -9,7 +9,7 @@ add_library(outrider::outrider ALIAS outrider_engine)
 
 install(TARGETS outrider_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS
-  outrider_engine outrider_core outrider_crypto outrider_net outrider_llhttp outrider_storage outrider_sqlite
+  outrider_engine outrider_api outrider_core outrider_crypto outrider_net outrider_llhttp outrider_storage outrider_sqlite
   outrider_schemas
   EXPORT outrider ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY engine/include/outrider DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")

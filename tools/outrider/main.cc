@@ -46,6 +46,7 @@ void add_commands(CLI::App& app, Commands& commands) {
   add_queue(app, commands);
   add_event(app, commands);
   add_audit(app, commands);
+  add_token(app, commands);
   add_key(app, commands);
   add_forget(app, commands);
   add_provider(app, commands);

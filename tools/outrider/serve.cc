@@ -57,6 +57,15 @@ class Serve final : public Command {
                                  36'500, "Payloads of finished events (default 30; 0: for ever)");
     number_option<std::uint32_t>(app, "--retain-attempt-days", options_.retain_attempt_days, 0,
                                  36'500, "Attempts and finished events (default 400; 0: for ever)");
+    list_option(app, "--listen", options_.api.listen,
+                "Serve the HTTP API at unix:/PATH, 127.0.0.1:PORT or ADDRESS:PORT (repeatable)")
+        ->type_name("PLACE");
+    app.add_option("--tls-cert", options_.api.tls_certificate,
+                   "The API's certificate (PEM), its chain after it")
+        ->type_name("FILE");
+    app.add_option("--tls-key", options_.api.tls_key, "Its private key (PEM)")->type_name("FILE");
+    app.add_flag("--unix-needs-token", options_.api.unix_needs_token,
+                 "Ask for a token on the API's Unix socket too");
     plain_option(app, plain_);
     app.add_flag("--quiet", quiet_, "No log on standard error");
     app.footer(

@@ -6,19 +6,13 @@
 #include <string>
 #include <string_view>
 
+#include "core/code_point.h"
+
 namespace outrider::cli {
 
-struct CodePoint {
-  char32_t value = 0;
-  std::size_t bytes = 1;  // of the text it was read from
-  bool valid = false;     // false: one byte that is not UTF-8, its value in `value`
-};
-// The first character of a text that is not empty.
-[[nodiscard]] CodePoint read_code_point(std::string_view text);
-
-// Characters that a terminal obeys or that nobody sees: C0, DEL, C1, bidirectional and zero-width
-// marks, line separators.
-[[nodiscard]] bool is_unprintable(char32_t value);
+using core::CodePoint;
+using core::is_unprintable;
+using core::read_code_point;
 
 enum class Lines { kOne, kMany };
 // UTF-8 that any terminal shows as it is: unprintable characters become \n, \x1b or \u202e, bytes

@@ -84,6 +84,10 @@ class Database {
   // key works; the rest answers kKey or says why it is unreadable.
   [[nodiscard]] static Result<std::unique_ptr<Database>> open(DatabaseOptions options,
                                                               Providers providers);
+  // From now on somebody else acts here, for the audit trail; as DatabaseOptions::actor.
+  void act_as(std::string actor);
+  [[nodiscard]] const Providers& providers() const noexcept;
+
   // Publishing without an engine: durable when it returns; delivered when one runs.
   [[nodiscard]] Result<EventReceipt> publish(const Event& event);
 
@@ -112,6 +116,9 @@ class Database {
   [[nodiscard]] Result<std::optional<std::string>> rotate_secret(const std::string& id,
                                                                  const std::string& secret,
                                                                  std::int64_t overlap_s);
+  // Checked as when it was added. The secret is rotate_secret()'s, the TLS identity stays.
+  [[nodiscard]] Result<EndpointView> update_endpoint(const std::string& id,
+                                                     const EndpointChange& change);
   // Enqueues the provider's test event to this endpoint alone: tried once, never counted.
   [[nodiscard]] Result<EventReceipt> test_endpoint(const std::string& id);
 
@@ -150,6 +157,18 @@ class Database {
   // what was attempted, and when, stays on record. Returns how many endpoints went. Errors:
   // kRefused (kept plain), kKey, kIo (the key file cannot be replaced).
   [[nodiscard]] Result<std::uint32_t> forget(const std::string& account);
+
+  // Tokens of the HTTP API. A new one's text is seen this once; an engine that runs knows it, or
+  // its removal, within two seconds. Two may have one name, so that clients can change over.
+  struct NewToken {
+    TokenView token;
+    std::string text;  // orx_ID_SECRET, of 256 random bits
+  };
+  [[nodiscard]] Result<NewToken> add_token(const std::string& name, Role role,
+                                           const std::string& account);
+  [[nodiscard]] Result<std::vector<TokenView>> tokens();
+  // By name; of two with that name only the one with the id, unless it is empty. Returns how many.
+  [[nodiscard]] Result<std::uint32_t> remove_token(const std::string& name, const std::string& id);
 
   // Newest first. Errors: kInvalidArgument (limit).
   [[nodiscard]] Result<std::vector<AuditEntry>> audit(const AuditFilter& filter);

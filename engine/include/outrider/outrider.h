@@ -41,6 +41,17 @@ struct TargetPolicy {
   bool allow_http = false;                 // plain http://, for tests and private networks
 };
 
+// The engine's own HTTP API, described by openapi.yaml. Requests need a token (see token.h), but
+// for those that come through a Unix socket, whose mode (0660) says who may connect.
+struct ApiOptions {
+  // "unix:/run/outrider/api.sock", "127.0.0.1:8480", "[::1]:8480"; empty: no API. Beyond loopback
+  // only with TLS and at least one token.
+  std::vector<std::string> listen;
+  std::string tls_certificate;  // PEM files: the certificate, its chain after it, and its key;
+  std::string tls_key;          // every TCP address then speaks TLS
+  bool unix_needs_token = false;
+};
+
 struct Options {
   std::string database;  // path of the SQLite file; created (mode 0600) where it does not exist
   // The key file that what is sealed hangs on; empty: the service manager's credential
@@ -63,6 +74,7 @@ struct Options {
   std::uint32_t retain_attempt_days = 400;  // attempts and finished events; 0: for ever
   std::uint32_t busy_timeout_ms = 5000;  // how long a commit waits for another process's write lock
   std::uint32_t drain_timeout_ms = 4000;  // how long stop() lets requests in flight finish
+  ApiOptions api;
   // One structured line (JSON, no newline) per notable happening; never a body, secret or URL
   // query. Called on the engine's threads; must not block or throw. Unset: silent.
   std::function<void(std::string_view line)> log;

@@ -200,6 +200,31 @@ struct EventView {
   std::vector<DeliveryView> deliveries;
 };
 
+// What a token of the HTTP API allows. Operating includes publishing and reading; those include
+// nothing else. Stored: the numbers stay.
+enum class Role : std::uint8_t { kNone = 0, kPublish = 1, kRead = 2, kOperate = 3 };
+[[nodiscard]] std::string_view role_name(Role role) noexcept;                 // "publish"
+[[nodiscard]] std::optional<Role> role_from(std::string_view name) noexcept;  // kNone has no name
+
+struct TokenView {
+  std::string id;  // part of the token, by which it is found: no secret
+  std::string name;
+  Role role = Role::kNone;
+  std::string account;  // not empty: it sees and does only this account's
+  std::int64_t created_at = 0;
+  std::string sha256;  // 32 bytes, of the whole token
+};
+
+// What is to change of an endpoint; unset: as it is.
+struct EndpointChange {
+  std::optional<std::string> url;
+  std::optional<std::vector<std::string>> types;
+  std::optional<std::vector<HeaderField>> headers;  // all of them
+  std::optional<std::string> description;
+  std::optional<double> rate_per_second;
+  std::optional<std::uint32_t> max_in_flight;
+};
+
 struct EventFilter {
   std::string account;
   std::string provider;

@@ -1,0 +1,151 @@
+// Events: lists are newest first, and a cursor is the id of the last one seen.
+#include "api/members.h"
+#include "api/operate.h"
+#include "api/views.h"
+
+namespace outrider::api {
+namespace {
+
+using core::JsonOutput;
+
+Reply reply(const JsonOutput& json, int status = 200) {
+  return {.status = status, .body = json.document() + "\n"};
+}
+
+tl::unexpected<Problem> no_such_event(const std::string& id) {
+  return refuse(kind_of(ErrorCode::kNotFound), "no such event or delivery (" + id + ")");
+}
+
+Read<EventView> event_of(Database& database, const Call& call) {
+  auto event = database.event(call.id);
+  if (!event) return refuse(event.error());
+  if (!call.who.sees(event->account)) return no_such_event(call.id);
+  return std::move(*event);
+}
+
+// The account that a filter names, within what the caller sees.
+Read<std::string> account_filter(const Call& call) {
+  const std::string* wanted = call.parameter("account");
+  if (wanted == nullptr) return call.who.account;
+  if (!call.who.sees(*wanted)) {
+    return refuse(kForbidden, "the token is bound to another account");
+  }
+  return *wanted;
+}
+
+void copy_parameter(const Call& call, std::string_view name, std::string& into) {
+  if (const std::string* value = call.parameter(name)) into = *value;
+}
+
+Reply count_reply(std::uint32_t count) {
+  JsonOutput json(JsonOutput::Layout::kOneLine);
+  json.begin_object().member("count", count).end_object();
+  return reply(json);
+}
+
+}  // namespace
+
+Answer list_events(Database& database, const Call& call) {
+  EventFilter filter;
+  auto account = account_filter(call);
+  if (!account) return tl::unexpected(std::move(account.error()));
+  auto limit = number_parameter(call, "limit", 1, 1000, 50);
+  if (!limit) return tl::unexpected(std::move(limit.error()));
+  filter.account = std::move(*account);
+  filter.limit = *limit;
+  copy_parameter(call, "provider", filter.provider);
+  copy_parameter(call, "type", filter.type);
+  copy_parameter(call, "endpoint", filter.endpoint);
+  copy_parameter(call, "idempotency_key", filter.idempotency_key);
+  copy_parameter(call, "cursor", filter.before);
+  if (const std::string* state = call.parameter("state")) {
+    filter.state = delivery_state_from(*state);
+    if (!filter.state) return refuse_parameter("state", "not a delivery's state");
+  }
+  auto events = database.events(filter);
+  if (!events) {
+    if (events.error().code == ErrorCode::kNotFound) {
+      return refuse(kBadRequest, events.error().message);
+    }
+    return refuse(events.error());
+  }
+  JsonOutput json(JsonOutput::Layout::kOneLine);
+  json.begin_object().key("items").begin_array();
+  for (const EventView& event : *events) write(json, event, Detail::kShort);
+  json.end_array();
+  std::optional<std::string> next;
+  if (events->size() == filter.limit) next = events->back().id;
+  json.member("next_cursor", next).end_object();
+  return reply(json);
+}
+
+Answer show_event(Database& database, const Call& call) {
+  auto reveal = flag_parameter(call, "reveal");
+  if (!reveal) return tl::unexpected(std::move(reveal.error()));
+  if (*reveal && !call.who.may(Role::kOperate)) {
+    return refuse(kForbidden, "revealing a payload needs the role operate");
+  }
+  auto event = event_of(database, call);
+  if (!event) return tl::unexpected(std::move(event.error()));
+  if (*reveal) {
+    auto revealed = database.event(call.id, true);
+    if (!revealed) return refuse(revealed.error());
+    event = std::move(*revealed);
+  }
+  JsonOutput json(JsonOutput::Layout::kOneLine);
+  write(json, *event, Detail::kFull);
+  return reply(json);
+}
+
+Answer list_attempts(Database& database, const Call& call) {
+  auto event = event_of(database, call);
+  if (!event) return tl::unexpected(std::move(event.error()));
+  JsonOutput json(JsonOutput::Layout::kOneLine);
+  write_attempts(json, *event);
+  return reply(json);
+}
+
+Answer retry_event(Database& database, const Call& call) {
+  bool failed_only = true;
+  if (!call.body.empty()) {
+    auto members = Members::read(call.body);
+    if (!members) return tl::unexpected(std::move(members.error()));
+    members->take("failed_only", failed_only);
+    if (auto done = members->finish(); !done) return tl::unexpected(std::move(done.error()));
+  }
+  if (auto event = event_of(database, call); !event) {
+    return tl::unexpected(std::move(event.error()));
+  }
+  auto count = database.retry(call.id, failed_only);
+  if (!count) return refuse(count.error());
+  return count_reply(*count);
+}
+
+Answer cancel_event(Database& database, const Call& call) {
+  std::string reason;
+  if (!call.body.empty()) {
+    auto members = Members::read(call.body);
+    if (!members) return tl::unexpected(std::move(members.error()));
+    members->take("reason", reason);
+    if (auto done = members->finish(); !done) return tl::unexpected(std::move(done.error()));
+  }
+  if (auto event = event_of(database, call); !event) {
+    return tl::unexpected(std::move(event.error()));
+  }
+  auto count = database.cancel(call.id, reason);
+  if (!count) return refuse(count.error());
+  return count_reply(*count);
+}
+
+Answer show_queue(Database& database, const Call& call) {
+  if (!call.who.account.empty()) {
+    return refuse(kForbidden, "the queue is about all accounts, the token is bound to one");
+  }
+  auto queue = database.queue(true);
+  if (!queue) return refuse(queue.error());
+  JsonOutput json(JsonOutput::Layout::kOneLine);
+  write(json, *queue);
+  return reply(json);
+}
+
+}  // namespace outrider::api

@@ -1,0 +1,97 @@
+// The API between the server and the engine: finds the route, asks who is there, and brings the
+// work to where it may be done and its answer back.
+//
+//   loop          reads the head, finds the route, checks the token; answers what needs no disk
+//   intake        reads bodies of events and hands them to the engine's commit queue
+//   desk          has a Database of its own: what operators read and change
+//   storage       the engine's: calls back when an event is durable
+//
+// Only the loop holds a Responder: the other threads know a number. What waits for a thread is
+// bounded in number and in bytes, and refused with 503 beyond that.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/access.h"
+#include "api/batch.h"
+#include "api/call.h"
+#include "api/routes.h"
+#include "api/work_thread.h"
+#include "core/time.h"
+#include "net/http_server.h"
+#include "outrider/database.h"
+
+namespace outrider::api {
+
+// What the API needs of the engine. All must outlive the service.
+struct Engine {
+  Batch::Publish publish;                                // any thread
+  std::function<void(std::function<void()> call)> post;  // any thread: runs it on the loop
+  std::function<Result<void>()> health;                  // any thread
+  std::function<void(std::function<void(Result<void>)> done)> probe;  // a commit; done: any thread
+  std::unique_ptr<Database> database;                                 // for the desk
+  core::Timers& timers;
+  core::Clock& clock;
+  bool unix_needs_token = false;
+};
+
+class Service {
+ public:
+  // Errors: what reading the tokens answers.
+  [[nodiscard]] static Result<std::unique_ptr<Service>> make(Engine engine);
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  // Loop thread, both. Before a body is read: how large it may be, or why it is not wanted.
+  [[nodiscard]] net::BodyRule body_rule(const net::ServerRequest& head) const;
+  void handle(net::ServerRequest request, net::Responder responder);
+
+  [[nodiscard]] bool has_tokens() const { return access_.has_tokens(); }
+
+  // Ends both threads; what waited is dropped, its requests stay unanswered until the server goes.
+  void end_threads();
+
+ private:
+  explicit Service(Engine engine);
+  struct Waiting {
+    net::Responder responder;
+    std::string request_id;
+    std::size_t body_bytes = 0;  // counted in waiting_bytes_
+  };
+
+  [[nodiscard]] Read<std::pair<const Route*, Call>> admit(const net::ServerRequest& request) const;
+  void answer(std::uint64_t number, Answer answer);
+  void answer_later(std::uint64_t number, Answer answer);  // any thread
+  void publish(std::uint64_t number, Call call);
+  void publish_batch(std::uint64_t number, Call call);
+  void ask_desk(std::uint64_t number, Call call, DatabaseCall work);
+  void ready(std::uint64_t number);
+  void readiness(const Result<void>& state);
+  void follow_tokens();
+
+  Engine engine_;
+  Access access_;
+  std::map<std::uint64_t, Waiting> waiting_;
+  std::uint64_t last_number_ = 0;
+  std::size_t waiting_bytes_ = 0;  // of bodies handed to the threads and not answered
+  std::vector<std::uint64_t> ready_askers_;
+  bool probing_ = false;
+  std::uint64_t probe_ = 0;  // the last one's number
+  core::Timers::Id probe_timer_ = 0;
+  std::optional<core::Instant> ready_at_;  // of the last probe that went well
+  core::Timers::Id token_timer_ = 0;
+  WorkThread intake_;
+  WorkThread desk_;
+};
+
+// What the server refuses by itself, as a problem document.
+[[nodiscard]] net::ServerResponse fault_answer(int status, std::string_view reason);
+
+}  // namespace outrider::api
