@@ -124,7 +124,7 @@ class Engine::Impl {
   void look_again();
   void look_anyway();
   std::string on_datagram(const std::string& message);
-  void probe(std::function<void(Result<void>)> done);
+  void probe(const std::function<void(Result<void>)>& done);
   void begin_stop();
   void end_stop(bool drained);
   void failed(Error error);
@@ -197,7 +197,7 @@ Result<void> Engine::Impl::build_api() {
            },
        .post = [this](std::function<void()> call) { link_->post(std::move(call)); },
        .health = [this] { return health(); },
-       .probe = [this](std::function<void(Result<void>)> done) { probe(std::move(done)); },
+       .probe = [this](const std::function<void(Result<void>)>& done) { probe(done); },
        .database = std::move(*database),
        .timers = *loop_,
        .clock = *loop_,
@@ -208,7 +208,7 @@ Result<void> Engine::Impl::build_api() {
 }
 
 // A commit that goes the way of all others: it waits its turn, and takes the write lock.
-void Engine::Impl::probe(std::function<void(Result<void>)> done) {
+void Engine::Impl::probe(const std::function<void(Result<void>)>& done) {
   const auto answered = [done](const storage::Outcome& outcome) {
     done(outcome ? Result<void>() : tl::unexpected(outcome.error()));
   };
