@@ -32,6 +32,7 @@ EndpointView DatabaseViews::endpoint(const storage::EndpointRecord& record) cons
   std::vector<HeaderField> headers = record.spec.headers;
   for (HeaderField& header : headers) header.value = "********";
   std::vector<SecretView> secrets;
+  secrets.reserve(record.secrets.size());
   for (const Secret& secret : record.secrets) {
     secrets.push_back({.created_at = secret.created_at, .expires_at = secret.expires_at});
   }

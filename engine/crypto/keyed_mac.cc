@@ -28,7 +28,7 @@ KeyedMac::KeyedMac(std::string_view key) {
       OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash.data(), 0),
       OSSL_PARAM_construct_end()};
   // A null pointer would mean "the key of before", which is not the same as an empty one.
-  const std::string_view bytes = key.empty() ? std::string_view("", 0) : key;
+  const std::string_view bytes = key.empty() ? std::string_view("") : key;
   OUTRIDER_ASSERT(context_ != nullptr &&
                   EVP_MAC_init(context_.get(), bytes_of(bytes), bytes.size(), parameters) == 1);
 }
