@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/signature.h"
 #include "crypto/client_identity.h"
 #include "crypto/mac.h"
 #include "crypto/public_id.h"
@@ -30,16 +31,6 @@ using crypto::IdKind;
 template <class T>
 tl::unexpected<Error> pass(Result<T>& failed) {
   return tl::unexpected<Error>(std::move(failed.error()));
-}
-
-std::string hex(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const char byte : bytes) {
-    const auto value = static_cast<unsigned char>(byte);
-    text.append(1, kDigits[value >> 4U]).append(1, kDigits[value & 0xFU]);
-  }
-  return text;
 }
 
 std::int64_t now_ms() { return core::to_ms(net::wall_now()); }
@@ -426,7 +417,7 @@ Result<Database::NewToken> Database::add_token(const std::string& name, Role rol
   if (role == Role::kNone) return fail(ErrorCode::kInvalidArgument, "a token has a role", "role");
   auto random = crypto::random_bytes(kIdBytes + kSecretBytes);
   if (!random) return pass(random);
-  const std::string digits = hex(*random);
+  const std::string digits = core::encode(core::Encoding::kHex, *random);
   crypto::wipe(*random);
   NewToken made;
   made.token = {.id = digits.substr(0, 2 * kIdBytes),

@@ -1,6 +1,7 @@
 // The audit trail and its chain as the public values.
 #include <charconv>
 
+#include "core/signature.h"
 #include "database_views.h"
 
 namespace outrider {
@@ -12,29 +13,6 @@ using storage::ObjectKind;
 
 constexpr std::size_t kDigestBytes = 16;
 
-std::string hex(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const char byte : bytes) {
-    const auto value = static_cast<unsigned char>(byte);
-    text.append(1, kDigits[value >> 4U]).append(1, kDigits[value & 0xFU]);
-  }
-  return text;
-}
-
-std::optional<std::string> from_hex(std::string_view text) {
-  if (text.size() != 2 * kDigestBytes) return std::nullopt;
-  std::string bytes;
-  for (std::size_t i = 0; i < text.size(); i += 2) {
-    unsigned value = 0;
-    const char* const end = text.data() + i + 2;
-    const auto [rest, error] = std::from_chars(text.data() + i, end, value, 16);
-    if (error != std::errc() || rest != end) return std::nullopt;
-    bytes += static_cast<char>(value);
-  }
-  return bytes;
-}
-
 // "SEQ:DIGEST", as it was printed.
 std::optional<storage::ChainPoint> point_from(std::string_view text) {
   const std::size_t colon = text.find(':');
@@ -42,8 +20,11 @@ std::optional<storage::ChainPoint> point_from(std::string_view text) {
   storage::ChainPoint point;
   const char* const end = text.data() + colon;
   const auto [rest, error] = std::from_chars(text.data(), end, point.seq);
-  auto digest = from_hex(text.substr(colon + 1));
-  if (error != std::errc() || rest != end || point.seq < 0 || !digest) return std::nullopt;
+  auto digest = core::decode_hex(text.substr(colon + 1));
+  if (error != std::errc() || rest != end || point.seq < 0 || !digest ||
+      digest->size() != kDigestBytes) {
+    return std::nullopt;
+  }
   point.digest = std::move(*digest);
   return point;
 }
@@ -91,7 +72,8 @@ Result<ChainView> DatabaseViews::chain(const std::string& expected) {
   ChainView view{.attempts = report->attempts,
                  .audits = report->audits,
                  .removed = report->removed,
-                 .head = std::to_string(report->head.seq) + ":" + hex(report->head.digest),
+                 .head = std::to_string(report->head.seq) + ":" +
+                         core::encode(core::Encoding::kHex, report->head.digest),
                  .expected_too_old = report->expected_too_old,
                  .faults = {},
                  .fault_count = report->fault_count};

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <span>
 
+#include "core/ascii.h"
 #include "core/assert.h"
 #include "crypto/mac.h"
 
@@ -249,9 +250,7 @@ Result<net::HttpRequest> Dispatcher::build(const Endpoint& endpoint,
   request.headers = std::move(*headers);
   const bool has_id =
       std::any_of(request.headers.begin(), request.headers.end(), [](const HeaderField& header) {
-        return std::equal(header.name.begin(), header.name.end(), "webhook-id",
-                          [](char a, char b) { return (a | 0x20) == (b | 0x20); }) &&
-               header.name.size() == 10;
+        return core::equal_ignoring_case(header.name, "webhook-id");
       });
   if (!has_id) request.headers.push_back({"webhook-id", id});
   request.headers.push_back({"Content-Type", provider.content_type});

@@ -16,11 +16,12 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
-#include <cstring>
 
+#include "core/signature.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
 #include "crypto/sealed.h"
+#include "storage/files.h"
 
 namespace outrider::storage {
 namespace {
@@ -46,31 +47,9 @@ class File {
   int descriptor_;
 };
 
-tl::unexpected<Error> os_failure(std::string what, const std::string& path, std::string hint) {
-  return fail(ErrorCode::kIo, std::move(what) + ": " + std::strerror(errno), path, std::move(hint));
-}
-
 tl::unexpected<Error> not_a_key_file(const std::string& path, const std::string& why) {
   return fail(ErrorCode::kKey, "this is not an intact key file: " + why, path,
               "restore it from its backup; nothing was changed");
-}
-
-std::string directory_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::string hex(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  text.reserve(bytes.size() * 2);
-  for (const char byte : bytes) {
-    const auto value = static_cast<unsigned char>(byte);
-    text += kDigits[value >> 4U];
-    text += kDigits[value & 15U];
-  }
-  return text;
 }
 
 template <class Number>
@@ -79,17 +58,6 @@ std::optional<Number> number_of(std::string_view text, int base) {
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number, base);
   if (fault != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
-}
-
-std::optional<std::string> bytes_of_hex(std::string_view text) {
-  std::string bytes;
-  for (std::size_t i = 0; i + 2 <= text.size(); i += 2) {
-    const auto byte = number_of<unsigned char>(text.substr(i, 2), 16);
-    if (!byte) return std::nullopt;
-    bytes += static_cast<char>(*byte);
-  }
-  if (bytes.size() * 2 != text.size()) return std::nullopt;
-  return bytes;
 }
 
 // The next word; `text` keeps what follows.
@@ -110,23 +78,18 @@ bool write_all(int file, std::string_view text) {
   return true;
 }
 
-bool sync_directory_of(const std::string& path) {
-  const File directory(::open(directory_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return directory.open() && ::fsync(directory.get()) == 0;
-}
-
 // A complete, durable file beside the final one. Returns its name.
 Result<std::string> write_beside(const std::string& path, std::string_view text) {
-  auto random = crypto::random_bytes(8);
-  if (!random) return random;
-  std::string name = path + ".new-" + hex(*random);
+  auto name = unused_name_beside(path);
+  if (!name) return name;
   const char* const hint =
       "its directory must be writable; a mounted secret is changed where it comes from";
-  const File file(::open(name.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const File file(
+      ::open(name->c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file.open()) return os_failure("cannot write a key file here", path, hint);
   if (write_all(file.get(), text) && ::fsync(file.get()) == 0) return name;
   auto failure = os_failure("cannot write the key file", path, hint);
-  ::unlink(name.c_str());
+  ::unlink(name->c_str());
   return failure;
 }
 
@@ -220,7 +183,7 @@ Result<KeyFile> KeyFile::parse(const std::string& path, std::string_view text) {
   }
   std::string_view sum = text.substr(last + 5);
   std::string_view lines = text.substr(0, last + 1);
-  if (hex(crypto::sha256(lines)) + "\n" != sum) {
+  if (core::encode(core::Encoding::kHex, crypto::sha256(lines)) + "\n" != sum) {
     return not_a_key_file(path, "it was changed or cut short");
   }
   std::string id;
@@ -244,7 +207,7 @@ Result<KeyFile> KeyFile::parse(const std::string& path, std::string_view text) {
     } else if (word == "node" && !drafts.empty()) {
       const auto depth = number_of<std::uint8_t>(take(line, ' '), 10);
       const auto prefix = number_of<std::uint64_t>(take(line, ' '), 16);
-      auto secret = bytes_of_hex(line);
+      auto secret = core::decode_hex(line);
       sound = depth && prefix && secret;
       if (sound) {
         drafts.back().nodes.push_back({.depth = *depth, .prefix = *prefix, .secret = *secret});
@@ -274,10 +237,12 @@ std::string KeyFile::text() const {
       std::array<char, 40> place{};
       std::snprintf(place.data(), place.size(), "node %u %016llx ", unsigned{node.depth},
                     static_cast<unsigned long long>(node.prefix));
-      text.append(place.data()).append(hex(node.secret)).append("\n");
+      text.append(place.data())
+          .append(core::encode(core::Encoding::kHex, node.secret))
+          .append("\n");
     }
   }
-  const std::string sum = hex(crypto::sha256(text));
+  const std::string sum = core::encode(core::Encoding::kHex, crypto::sha256(text));
   return text.append("sum ").append(sum).append("\n");
 }
 
@@ -300,7 +265,7 @@ Result<KeyFile> KeyFile::create(const std::string& path) {
   if (!tree) return tl::unexpected(std::move(tree.error()));
   std::vector<Generation> generations;
   generations.push_back({.number = 1, .tree = std::move(*tree)});
-  KeyFile made(path, hex(*id), std::move(generations));
+  KeyFile made(path, core::encode(core::Encoding::kHex, *id), std::move(generations));
   Text text(made.text());
   auto beside = write_beside(path, text.get());
   if (!beside) return tl::unexpected(std::move(beside.error()));
@@ -313,8 +278,9 @@ Result<KeyFile> KeyFile::create(const std::string& path) {
     return fail(ErrorCode::kConflict, "something has this name already", path,
                 "name another file; an existing key is never overwritten");
   }
-  if (!named || !sync_directory_of(path)) {
-    return os_failure("cannot name the new key file", path, "check the file system");
+  if (!named) return os_failure("cannot name the new key file", path, "check the file system");
+  if (auto synced = sync_directory_of(path); !synced) {
+    return tl::unexpected(std::move(synced.error()));
   }
   made.identity_ = identity_of(path);
   return made;
@@ -415,9 +381,7 @@ Result<void> KeyFile::replace(std::vector<Generation> generations) {
     return failure;
   }
   identity_ = identity_of(path_);
-  if (!sync_directory_of(path_)) {
-    return os_failure("cannot sync the directory", directory_of(path_), "check the file system");
-  }
+  if (auto synced = sync_directory_of(path_); !synced) return synced;
   if (old.open()) overwrite(old.get());
   return {};
 }

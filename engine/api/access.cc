@@ -2,13 +2,13 @@
 // Whether the id exists shows in nothing but the answer, which is the same.
 #include "api/access.h"
 
-#include <algorithm>
-
+#include "core/ascii.h"
 #include "crypto/mac.h"
 
 namespace outrider::api {
 namespace {
 
+constexpr std::string_view kScheme = "bearer ";
 constexpr std::string_view kPrefix = "orx_";
 constexpr std::size_t kIdLength = 8;
 
@@ -17,14 +17,6 @@ tl::unexpected<Problem> unauthenticated(std::string detail) {
                         "send a token of this database: Authorization: Bearer orx_…");
   problem.value().headers.push_back({"WWW-Authenticate", "Bearer"});
   return problem;
-}
-
-bool is_bearer(std::string_view scheme) {
-  constexpr std::string_view kBearer = "bearer ";
-  return scheme.size() == kBearer.size() &&
-         std::ranges::equal(scheme, kBearer, [](char given, char wanted) {
-           return (given >= 'A' && given <= 'Z' ? static_cast<char>(given + 32) : given) == wanted;
-         });
 }
 
 }  // namespace
@@ -40,7 +32,7 @@ void Access::set_tokens(std::vector<TokenView> tokens) {
 Read<Principal> Access::identify(const net::ServerRequest& request) const {
   const std::string* field = nullptr;
   for (const HeaderField& header : request.headers) {
-    if (!same_field_name(header.name, "authorization")) continue;
+    if (!core::equal_ignoring_case(header.name, "authorization")) continue;
     if (field != nullptr) return unauthenticated("two fields Authorization");
     field = &header.value;
   }
@@ -53,8 +45,10 @@ Read<Principal> Access::identify(const net::ServerRequest& request) const {
     return unauthenticated("no token was sent");
   }
   std::string_view text = *field;
-  if (!is_bearer(text.substr(0, 7))) return unauthenticated("not a bearer token");
-  text.remove_prefix(7);
+  if (!core::equal_ignoring_case(text.substr(0, kScheme.size()), kScheme)) {
+    return unauthenticated("not a bearer token");
+  }
+  text.remove_prefix(kScheme.size());
   const std::string_view id =
       text.starts_with(kPrefix) ? text.substr(kPrefix.size(), kIdLength) : std::string_view();
   const auto found = tokens_.find(id);

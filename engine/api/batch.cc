@@ -12,9 +12,10 @@ namespace {
 // What one turn on the intake's thread may read.
 constexpr std::size_t kStretch = 256;
 
+// One more than a batch may have is enough to refuse it by.
 std::vector<std::string_view> split(std::string_view body) {
   std::vector<std::string_view> lines;
-  while (!body.empty()) {
+  while (!body.empty() && lines.size() <= Batch::kMostLines) {
     const std::size_t end = body.find('\n');
     std::string_view line = body.substr(0, end);
     if (line.ends_with('\r')) line.remove_suffix(1);

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/ascii.h"
 #include "core/code_point.h"
+#include "core/signature.h"
 #include "crypto/random.h"
 
 namespace outrider::api {
@@ -43,15 +45,9 @@ std::optional<std::string> decoded(std::string_view text, bool plus_is_blank) {
 
 }  // namespace
 
-bool same_field_name(std::string_view a, std::string_view b) noexcept {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
-}
-
 const std::string* Call::header(std::string_view name) const noexcept {
   for (const HeaderField& field : headers) {
-    if (same_field_name(field.name, name)) return &field.value;
+    if (core::equal_ignoring_case(field.name, name)) return &field.value;
   }
   return nullptr;
 }
@@ -131,6 +127,17 @@ Read<bool> flag_parameter(const Call& call, std::string_view name) {
   return refuse_parameter(name, "neither true nor false");
 }
 
+Read<std::string> account_filter(const Call& call) {
+  const std::string* wanted = call.parameter("account");
+  if (wanted == nullptr) return call.who.account;
+  if (!call.who.sees(*wanted)) return refuse(kForbidden, "the token is bound to another account");
+  return *wanted;
+}
+
+Reply reply(const core::JsonOutput& json, int status) {
+  return {.status = status, .body = json.document() + "\n"};
+}
+
 std::string request_id(const net::ServerRequest& request) {
   if (const std::string* given = request.header("x-request-id")) {
     const auto plain = [](char c) {
@@ -141,13 +148,7 @@ std::string request_id(const net::ServerRequest& request) {
       return *given;
     }
   }
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const char byte : crypto::random_bytes(16).value_or(std::string())) {
-    const auto value = static_cast<unsigned char>(byte);
-    text.append(1, kDigits[value >> 4U]).append(1, kDigits[value & 0xFU]);
-  }
-  return text;
+  return core::encode(core::Encoding::kHex, crypto::random_bytes(16).value_or(std::string()));
 }
 
 }  // namespace outrider::api

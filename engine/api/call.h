@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/problem.h"
+#include "core/json_output.h"
 #include "net/http_server.h"
 #include "outrider/types.h"
 
@@ -49,6 +50,7 @@ struct Reply {
   std::string_view content_type = "application/json";
   std::vector<HeaderField> headers = {};
 };
+[[nodiscard]] Reply reply(const core::JsonOutput& json, int status = 200);
 using Answer = tl::expected<Reply, Problem>;
 template <class T>
 using Read = tl::expected<T, Problem>;
@@ -67,8 +69,8 @@ using Read = tl::expected<T, Problem>;
                                                    std::uint32_t least, std::uint32_t most,
                                                    std::uint32_t otherwise);
 [[nodiscard]] Read<bool> flag_parameter(const Call& call, std::string_view name);
-
-[[nodiscard]] bool same_field_name(std::string_view a, std::string_view b) noexcept;
+// The account that a list is asked for, within what the caller sees; empty: all.
+[[nodiscard]] Read<std::string> account_filter(const Call& call);
 
 // The client's, where it is 1 to 128 letters, digits, dots, dashes and underscores; else a new one.
 [[nodiscard]] std::string request_id(const net::ServerRequest& request);

@@ -2,6 +2,7 @@
 
 #include "api/members.h"
 #include "api/publishing.h"
+#include "core/ascii.h"
 #include "core/provider.h"
 
 namespace outrider::api {
@@ -9,13 +10,8 @@ namespace {
 
 constexpr std::size_t kMostKeyBytes = 255;
 
-bool starts_with_ignoring_case(std::string_view text, std::string_view lower_start) {
-  if (text.size() < lower_start.size()) return false;
-  for (std::size_t i = 0; i < lower_start.size(); ++i) {
-    const char c = text[i] >= 'A' && text[i] <= 'Z' ? static_cast<char>(text[i] + 32) : text[i];
-    if (c != lower_start[i]) return false;
-  }
-  return true;
+bool starts_with_ignoring_case(std::string_view text, std::string_view start) {
+  return core::equal_ignoring_case(text.substr(0, start.size()), start);
 }
 
 bool is_structured(const Call& call) {

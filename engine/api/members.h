@@ -57,4 +57,14 @@ class Members {
   std::optional<Problem> problem_;
 };
 
+// The members of a body that may be left out: `take` takes them.
+template <class Take>
+[[nodiscard]] Read<void> read_optional(std::string_view body, const Take& take) {
+  if (body.empty()) return {};
+  auto members = Members::read(body);
+  if (!members) return tl::unexpected(std::move(members.error()));
+  take(*members);
+  return members->finish();
+}
+
 }  // namespace outrider::api

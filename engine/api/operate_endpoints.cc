@@ -13,10 +13,6 @@ namespace {
 
 using core::JsonOutput;
 
-Reply reply(const JsonOutput& json, int status = 200) {
-  return {.status = status, .body = json.document() + "\n"};
-}
-
 Reply endpoint_reply(const EndpointView& endpoint) {
   JsonOutput json(JsonOutput::Layout::kOneLine);
   write(json, endpoint);
@@ -127,15 +123,11 @@ Answer create_endpoint(Database& database, const Call& call) {
 Answer list_endpoints(Database& database, const Call& call) {
   auto limit = number_parameter(call, "limit", 1, 1000, 50);
   if (!limit) return tl::unexpected(std::move(limit.error()));
-  std::string account = call.who.account, provider;
-  if (const std::string* wanted = call.parameter("account")) {
-    if (!call.who.sees(*wanted)) {
-      return refuse(kForbidden, "the token is bound to another account");
-    }
-    account = *wanted;
-  }
+  auto account = account_filter(call);
+  if (!account) return tl::unexpected(std::move(account.error()));
+  std::string provider;
   if (const std::string* wanted = call.parameter("provider")) provider = *wanted;
-  auto endpoints = database.endpoints(account, provider);
+  auto endpoints = database.endpoints(*account, provider);
   if (!endpoints) return refuse(endpoints.error());
   auto first = endpoints->begin();
   if (const std::string* cursor = call.parameter("cursor")) {
@@ -193,12 +185,9 @@ Answer delete_endpoint(Database& database, const Call& call) {
 
 Answer pause_endpoint(Database& database, const Call& call) {
   std::string reason;
-  if (!call.body.empty()) {
-    auto members = Members::read(call.body);
-    if (!members) return tl::unexpected(std::move(members.error()));
-    members->take("reason", reason);
-    if (auto done = members->finish(); !done) return tl::unexpected(std::move(done.error()));
-  }
+  auto read =
+      read_optional(call.body, [&reason](Members& members) { members.take("reason", reason); });
+  if (!read) return tl::unexpected(std::move(read.error()));
   auto endpoint = endpoint_of(database, call);
   if (!endpoint) return tl::unexpected(std::move(endpoint.error()));
   auto paused = database.pause_endpoint(call.id, reason);
@@ -225,13 +214,11 @@ Answer test_endpoint(Database& database, const Call& call) {
 Answer rotate_secret(Database& database, const Call& call) {
   std::string secret;
   std::int64_t overlap_s = 86'400;
-  if (!call.body.empty()) {
-    auto members = Members::read(call.body);
-    if (!members) return tl::unexpected(std::move(members.error()));
-    members->take("secret", secret);
-    members->take("overlap_s", overlap_s, 0, 365LL * 86'400);
-    if (auto done = members->finish(); !done) return tl::unexpected(std::move(done.error()));
-  }
+  auto read = read_optional(call.body, [&](Members& members) {
+    members.take("secret", secret);
+    members.take("overlap_s", overlap_s, 0, 365LL * 86'400);
+  });
+  if (!read) return tl::unexpected(std::move(read.error()));
   auto endpoint = endpoint_of(database, call);
   if (!endpoint) return tl::unexpected(std::move(endpoint.error()));
   auto generated = database.rotate_secret(call.id, secret, overlap_s);

@@ -8,10 +8,6 @@ namespace {
 
 using core::JsonOutput;
 
-Reply reply(const JsonOutput& json, int status = 200) {
-  return {.status = status, .body = json.document() + "\n"};
-}
-
 tl::unexpected<Problem> no_such_event(const std::string& id) {
   return refuse(kind_of(ErrorCode::kNotFound), "no such event or delivery (" + id + ")");
 }
@@ -21,16 +17,6 @@ Read<EventView> event_of(Database& database, const Call& call) {
   if (!event) return refuse(event.error());
   if (!call.who.sees(event->account)) return no_such_event(call.id);
   return std::move(*event);
-}
-
-// The account that a filter names, within what the caller sees.
-Read<std::string> account_filter(const Call& call) {
-  const std::string* wanted = call.parameter("account");
-  if (wanted == nullptr) return call.who.account;
-  if (!call.who.sees(*wanted)) {
-    return refuse(kForbidden, "the token is bound to another account");
-  }
-  return *wanted;
 }
 
 void copy_parameter(const Call& call, std::string_view name, std::string& into) {
@@ -107,12 +93,9 @@ Answer list_attempts(Database& database, const Call& call) {
 
 Answer retry_event(Database& database, const Call& call) {
   bool failed_only = true;
-  if (!call.body.empty()) {
-    auto members = Members::read(call.body);
-    if (!members) return tl::unexpected(std::move(members.error()));
-    members->take("failed_only", failed_only);
-    if (auto done = members->finish(); !done) return tl::unexpected(std::move(done.error()));
-  }
+  auto read = read_optional(
+      call.body, [&failed_only](Members& members) { members.take("failed_only", failed_only); });
+  if (!read) return tl::unexpected(std::move(read.error()));
   if (auto event = event_of(database, call); !event) {
     return tl::unexpected(std::move(event.error()));
   }
@@ -123,12 +106,9 @@ Answer retry_event(Database& database, const Call& call) {
 
 Answer cancel_event(Database& database, const Call& call) {
   std::string reason;
-  if (!call.body.empty()) {
-    auto members = Members::read(call.body);
-    if (!members) return tl::unexpected(std::move(members.error()));
-    members->take("reason", reason);
-    if (auto done = members->finish(); !done) return tl::unexpected(std::move(done.error()));
-  }
+  auto read =
+      read_optional(call.body, [&reason](Members& members) { members.take("reason", reason); });
+  if (!read) return tl::unexpected(std::move(read.error()));
   if (auto event = event_of(database, call); !event) {
     return tl::unexpected(std::move(event.error()));
   }

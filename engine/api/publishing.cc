@@ -2,7 +2,9 @@
 #include "api/publishing.h"
 
 #include "api/members.h"
+#include "core/ascii.h"
 #include "core/json_output.h"
+#include "view_members.h"
 
 namespace outrider::api {
 namespace {
@@ -11,11 +13,8 @@ namespace {
 std::string media_type(const Call& call) {
   const std::string* field = call.header("content-type");
   if (field == nullptr) return {};
-  std::string type = field->substr(0, field->find(';'));
+  std::string type = core::lower_case(field->substr(0, field->find(';')));
   type.erase(type.find_last_not_of(" \t") + 1);
-  for (char& c : type) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
   return type;
 }
 
@@ -101,11 +100,7 @@ Problem publishing_problem(const Error& error, std::string_view payload_at) {
 
 std::string receipt_json(const EventReceipt& receipt) {
   core::JsonOutput json(core::JsonOutput::Layout::kOneLine);
-  json.begin_object()
-      .member("id", receipt.id)
-      .member("deliveries", receipt.deliveries)
-      .member("duplicate", receipt.duplicate)
-      .end_object();
+  write_receipt(json, receipt);
   return json.document();
 }
 

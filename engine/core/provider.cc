@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/ascii.h"
 #include "core/provider_sections.h"
 
 namespace outrider::core {
@@ -32,10 +33,6 @@ constexpr std::array<std::string_view, 17> kEngineHeaders = {
     "user-agent",
 };
 
-constexpr char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
 bool uses_type(const Provider& provider) noexcept {
   const auto uses = [](const Template& text) { return text.uses(Template::Variable::kType); };
   return std::any_of(provider.signature.headers.begin(), provider.signature.headers.end(),
@@ -46,14 +43,9 @@ bool uses_type(const Provider& provider) noexcept {
 
 }  // namespace
 
-bool same_header(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
-}
-
 bool is_engine_header(std::string_view name) noexcept {
   return std::any_of(kEngineHeaders.begin(), kEngineHeaders.end(),
-                     [&](std::string_view taken) { return same_header(name, taken); });
+                     [&](std::string_view taken) { return equal_ignoring_case(name, taken); });
 }
 
 bool is_header_name(std::string_view name) noexcept {
@@ -85,8 +77,8 @@ const EventType* Provider::event(std::string_view type) const {
 }
 
 bool Provider::reserves_header(std::string_view header) const {
-  if (is_engine_header(header) || same_header(header, "webhook-id")) return true;
-  const auto has_name = [&](const auto& field) { return same_header(header, field.name); };
+  if (is_engine_header(header) || equal_ignoring_case(header, "webhook-id")) return true;
+  const auto has_name = [&](const auto& field) { return equal_ignoring_case(header, field.name); };
   return std::any_of(signature.headers.begin(), signature.headers.end(), has_name) ||
          std::any_of(headers.begin(), headers.end(), has_name);
 }

@@ -20,7 +20,6 @@ void read_events(const ObjectReader& root, std::string_view file, const SchemaRe
 // A field name of RFC 9110 (a token), and a field value without control characters or outer blanks.
 [[nodiscard]] bool is_header_name(std::string_view name) noexcept;
 [[nodiscard]] bool is_header_value(std::string_view value) noexcept;
-[[nodiscard]] bool same_header(std::string_view a, std::string_view b) noexcept;
 // Headers that belong to the connection or to the engine: nobody else may set them.
 [[nodiscard]] bool is_engine_header(std::string_view name) noexcept;
 // 1-255 bytes, no control characters; visible ASCII when the type is sent in a header or signed.

@@ -3,6 +3,7 @@
 #include <array>
 #include <set>
 
+#include "core/ascii.h"
 #include "core/provider_sections.h"
 
 namespace outrider::core {
@@ -131,8 +132,9 @@ bool check_header_name(const ObjectReader& headers, std::string_view name,
     return false;
   }
   if (is_engine_header(name)) {
-    headers.fault(name, "is a header that only the engine sets",
-                  same_header(name, "content-type") ? "write it as content_type" : "drop it");
+    headers.fault(
+        name, "is a header that only the engine sets",
+        equal_ignoring_case(name, "content-type") ? "write it as content_type" : "drop it");
     return false;
   }
   std::string folded(name);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/ascii.h"
 #include "core/assert.h"
 #include "core/json_text.h"
 
@@ -44,17 +45,11 @@ struct Products {
   std::string_view signatures;
 };
 
-bool same_name(std::string_view name, std::string_view lower) {
-  return std::ranges::equal(name, lower, [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-  });
-}
-
 // A field that occurs more than once counts as one whose values are listed (RFC 9110, 5.3).
 Result<std::string> header_text(std::span<const HeaderField> headers, const std::string& name) {
   std::optional<std::string> text;
   for (const HeaderField& field : headers) {
-    if (!same_name(field.name, name)) continue;
+    if (!equal_ignoring_case(field.name, name)) continue;
     text = text ? *text + ", " + field.value : field.value;
   }
   if (text) return std::move(*text);

@@ -8,6 +8,7 @@
 #include <array>
 #include <optional>
 
+#include "core/ascii.h"
 #include "core/json_text.h"
 #include "core/signature.h"
 
@@ -69,14 +70,6 @@ bool is_header_name(std::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            kMarks.find(c) != std::string_view::npos;
   });
-}
-
-std::string lower_case(std::string_view name) {
-  std::string lower(name);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
 }
 
 Result<std::string> checked_argument(const NamedVariable& known,

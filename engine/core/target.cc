@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <utility>
 
+#include "core/ascii.h"
+
 namespace outrider::core {
 namespace {
 
@@ -23,13 +25,6 @@ tl::unexpected<Error> refuse(std::string message, std::string hint = {}) {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
 bool is_hex_digit(char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-std::string lowered(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), lower);
-  return result;
-}
 
 Result<void> check_bytes(std::string_view url) {
   if (url.size() > kMaxUrlBytes) return refuse("is longer than 2048 bytes");
@@ -50,7 +45,7 @@ Result<void> check_bytes(std::string_view url) {
 // The scheme goes, `url` begins behind "://".
 Result<bool> take_scheme(std::string_view& url, const UrlRules& rules) {
   const std::size_t colon = url.find("://");
-  const std::string scheme = lowered(url.substr(0, colon == std::string_view::npos ? 0 : colon));
+  const std::string scheme = lower_case(url.substr(0, colon == std::string_view::npos ? 0 : colon));
   if (scheme != "https" && scheme != "http") {
     return refuse("does not begin with https://", "write https://host/path");
   }
@@ -136,7 +131,7 @@ Result<void> take_host(std::string_view& authority, Target& target) {
     return {};
   }
   const std::size_t end = std::min(authority.find(':'), authority.size());
-  target.host = lowered(authority.substr(0, end));
+  target.host = lower_case(authority.substr(0, end));
   authority.remove_prefix(end);
   target.host_is_address = parse_address(target.host).has_value();
   if (target.host_is_address) return {};

@@ -4,17 +4,12 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
+
 namespace outrider::net {
 namespace {
 
 [[nodiscard]] bool is_digit(char c) { return c >= '0' && c <= '9'; }
-[[nodiscard]] char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-[[nodiscard]] bool same_name(std::string_view text, std::string_view lower_case) {
-  return text.size() == lower_case.size() &&
-         std::equal(text.begin(), text.end(), lower_case.begin(),
-                    [](char a, char b) { return lower(a) == b; });
-}
 
 [[nodiscard]] std::string_view without_line_end(std::string_view line) {
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
@@ -100,13 +95,13 @@ bool HttpAnswer::on_field(std::string_view line) {
   if (colon == std::string_view::npos) return true;
   const std::string_view name = line.substr(0, colon);
   const std::string_view value = trimmed(line.substr(colon + 1));
-  if (same_name(name, "content-length")) return on_content_length(value);
-  if (same_name(name, "transfer-encoding")) {
-    if (transfer_encoding_ || !same_name(value, "chunked")) {
+  if (core::equal_ignoring_case(name, "content-length")) return on_content_length(value);
+  if (core::equal_ignoring_case(name, "transfer-encoding")) {
+    if (transfer_encoding_ || !core::equal_ignoring_case(value, "chunked")) {
       return give_up(ErrorClass::kProtocol, "the answer has a transfer coding other than chunked");
     }
     transfer_encoding_ = true;
-  } else if (same_name(name, "retry-after") && !retry_after_) {
+  } else if (core::equal_ignoring_case(name, "retry-after") && !retry_after_) {
     retry_after_ = std::string(value);
   }
   if (transfer_encoding_ && content_length_) {

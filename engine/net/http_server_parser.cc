@@ -5,16 +5,13 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
 #include "core/assert.h"
 
 namespace outrider::net {
 namespace {
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
-}
+using core::equal_ignoring_case;
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 

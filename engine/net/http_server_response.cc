@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "core/ascii.h"
 #include "net/http_server_head.h"
 
 namespace outrider::net {
@@ -61,11 +62,10 @@ constexpr std::string_view kOwnFields[] = {"connection", "content-length", "date
 
 bool is_sendable(const HeaderField& field) {
   if (field.name.empty()) return false;
-  std::string name = field.name;
-  for (char& c : name) {
+  for (const char c : field.name) {
     if (!is_token_byte(static_cast<unsigned char>(c))) return false;
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
   }
+  const std::string name = core::lower_case(field.name);
   return std::find(std::begin(kOwnFields), std::end(kOwnFields), name) == std::end(kOwnFields) &&
          std::all_of(field.value.begin(), field.value.end(),
                      [](char c) { return is_field_value_byte(static_cast<unsigned char>(c)); });

@@ -7,15 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <climits>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 
-#include "crypto/random.h"
+#include "storage/files.h"
 #include "storage/sqlite/chain.h"
 #include "storage/sqlite/db.h"
 #include "storage/sqlite/schema.h"
@@ -33,36 +30,20 @@ std::optional<std::string> resolved(const std::string& path) {
   return std::string(real.get());
 }
 
-std::string directory_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-tl::unexpected<Error> os_failure(std::string what, const std::string& where, std::string hint) {
-  return fail(ErrorCode::kIo, std::move(what) + ": " + std::strerror(errno), where,
-              std::move(hint));
-}
-
 // The unfinished database; removed with everything SQLite put beside it unless it got its name.
 class Scratch {
  public:
   static Result<Scratch> make(const std::string& path) {
-    auto random = crypto::random_bytes(8);
-    if (!random) return tl::unexpected(std::move(random.error()));
-    std::string name = path + ".new-";
-    for (const unsigned char byte : *random) {
-      std::array<char, 3> hex{};
-      std::snprintf(hex.data(), hex.size(), "%02x", byte);
-      name += hex.data();
-    }
-    const int file = ::open(name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+    auto name = unused_name_beside(path);
+    if (!name) return tl::unexpected(std::move(name.error()));
+    const int file =
+        ::open(name->c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file < 0) {
       return os_failure("cannot create the database", path,
                         "its directory must be writable and the disk not full");
     }
     ::close(file);
-    return Scratch(std::move(name));
+    return Scratch(std::move(*name));
   }
   Scratch(Scratch&& other) noexcept : name_(std::exchange(other.name_, {})) {}
   Scratch& operator=(Scratch&&) = delete;
@@ -111,17 +92,6 @@ Result<void> fill(const std::string& name, const SealingOptions& sealing) {
   return {};
 }
 
-Result<void> sync_directory(const std::string& path) {
-  const std::string directory = directory_of(path);
-  const int file = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = file >= 0 && ::fsync(file) == 0;
-  const int reason = errno;
-  if (file >= 0) ::close(file);
-  errno = reason;
-  if (!synced) return os_failure("cannot sync the directory", directory, "check the file system");
-  return {};
-}
-
 Result<void> make(const std::string& path, const SealingOptions& sealing) {
   auto scratch = Scratch::make(path);
   if (!scratch) return tl::unexpected(std::move(scratch.error()));
@@ -131,7 +101,7 @@ Result<void> make(const std::string& path, const SealingOptions& sealing) {
   }
   auto published = scratch->publish(path);
   if (!published) return tl::unexpected(std::move(published.error()));
-  return sync_directory(path);
+  return sync_directory_of(path);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@
 #include "table.h"
 #include "terminal_text.h"
 #include "time_text.h"
-#include "views_json.h"
+#include "view_members.h"
 
 namespace outrider::cli {
 namespace {
@@ -45,7 +45,7 @@ std::string as_json(const Reception& reception) {
                                          : std::optional(reception.verdict.error().to_string()))
       .member("answered", reception.answered)
       .key("headers");
-  write_json(json, reception.request.headers);
+  write_headers(json, reception.request.headers);
   json.member("body", reception.request.body).end_object();
   return json.document() + "\n";
 }

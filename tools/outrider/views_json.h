@@ -16,7 +16,6 @@ void write_json(JsonOutput& json, const EventView& event, Payload payload);
 void write_json(JsonOutput& json, const QueueView& queue,
                 const std::vector<Database::RejectedRow>& rejected);
 void write_json(JsonOutput& json, const ProviderView& provider, bool definition);
-void write_json(JsonOutput& json, const std::vector<HeaderField>& headers);
 void write_json(JsonOutput& json, const Error& error);
 
 // A document that is one view alone, its line ended.
