@@ -176,6 +176,7 @@ class HostileReceiver:
         self.script, self.context, self.handshake = script, context, handshake
         self.lock = threading.Lock()
         self.closing = threading.Event()
+        self.judged = threading.Event()  # set by the test: the engine has its verdict
         self.ledger = Counter()
         self.connections = 0
         self.open = set()
@@ -227,6 +228,7 @@ class HostileReceiver:
 
     def close(self):
         self.closing.set()
+        self.judged.set()
         for sock in [self.listener, *(peer.sock for peer in tuple(self.open))]:
             try:
                 sock.shutdown(socket.SHUT_RDWR)
@@ -240,6 +242,7 @@ class Refusing:
     connections, faults = 0, ()
 
     def __init__(self):
+        self.judged = threading.Event()
         self.listener = socket.socket()
         self.listener.bind(('127.0.0.1', 0))
         self.port = self.listener.getsockname()[1]

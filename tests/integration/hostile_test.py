@@ -150,6 +150,7 @@ class Table(Hostile):
 
     def check(self, case, run):
         delivery = self.ended(run)
+        run.receiver.judged.set()
         log = delivery['log']
         failures = log if case.verdict != 'delivered' else log[:-1]
         for attempt in failures:
