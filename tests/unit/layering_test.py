@@ -64,6 +64,7 @@ FOREIGN = [
     (('openssl/*',), ('engine/crypto/*',)),
     (('rapidjson/*',), ('engine/core/json_text*', 'engine/core/provider*')),
     (('CLI/*',), ('tools/outrider/*',)),
+    (('toml++/*',), ('tools/outrider/config_file*',)),
     (('gtest/*', 'gmock/*', 'benchmark/*'), ()),
 ]
 

@@ -10,6 +10,7 @@
 #include "outrider/database.h"
 #include "outrider/provider.h"
 #include "outrider/result.h"
+#include "settings.h"
 
 namespace outrider::cli {
 
@@ -19,6 +20,8 @@ struct Globals {
   std::string providers;  // directory of extra definitions; empty: none
   std::string key_file;   // empty: a credential, or beside the database
   bool json = false;
+  std::string config_file;
+  Settings settings;  // of these options, and of the command's where it reads settings
 };
 
 class Command {
@@ -30,9 +33,12 @@ class Command {
   [[nodiscard]] bool chosen() const { return app_->parsed(); }
   // The exit code, or the error that main prints.
   [[nodiscard]] virtual Result<int> run(const Globals& globals) = 0;
+  // The options that variables and the configuration file may set too; null: none of them.
+  [[nodiscard]] virtual CLI::App* settings_reader() { return nullptr; }
 
  protected:
   explicit Command(CLI::App& app) : app_(&app) {}
+  [[nodiscard]] CLI::App* app() { return app_; }
 
  private:
   CLI::App* app_;
@@ -62,6 +68,7 @@ void add_forget(CLI::App& app, Commands& commands);
 void add_provider(CLI::App& app, Commands& commands);
 void add_verify(CLI::App& app, Commands& commands);
 void add_listen(CLI::App& app, Commands& commands);
+void add_config(CLI::App& app, Commands& commands);
 void add_version(CLI::App& app, Commands& commands);
 
 }  // namespace outrider::cli

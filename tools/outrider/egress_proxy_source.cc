@@ -1,6 +1,6 @@
 #include "egress_proxy_source.h"
 
-#include <cstdlib>
+#include <string_view>
 #include <utility>
 
 #include "options.h"
@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kMaxBytes = 4096;
 constexpr const char* kOption = "--egress-proxy";
 constexpr const char* kFileOption = "--egress-proxy-file";
-constexpr const char* kVariable = "OUTRIDER_EGRESS_PROXY";
+constexpr std::string_view kName = "egress-proxy";
 
 }  // namespace
 
@@ -25,19 +25,22 @@ void EgressProxySource::add_to(CLI::App& app) {
   file->type_name("FILE");
 }
 
-Result<std::string> EgressProxySource::read() const {
+Result<std::string> EgressProxySource::read(const Settings& settings) const {
+  const Setting* setting = find_setting(settings, kName);
   if (url_) {
-    if (url_->find('@') != std::string::npos) {
-      return fail(ErrorCode::kInvalidArgument, "credentials are not for arguments", kOption,
-                  std::string("give them in ") + kFileOption + " or in " + kVariable);
+    const bool from_variable = setting != nullptr && setting->origin == Origin::kVariable;
+    if (!from_variable && url_->find('@') != std::string::npos) {
+      const bool from_file = setting != nullptr && setting->origin == Origin::kFile;
+      return fail(
+          ErrorCode::kInvalidArgument,
+          from_file ? "credentials are not for this file" : "credentials are not for arguments",
+          from_file ? setting->from : kOption,
+          std::string("give them in ") + kFileOption + " or in " + variable_name(kName));
     }
     if (url_->empty()) return fail(ErrorCode::kInvalidArgument, "names no proxy", kOption);
     return *url_;
   }
-  if (!file_) {
-    const char* value = std::getenv(kVariable);
-    return std::string(value == nullptr ? "" : value);
-  }
+  if (!file_) return std::string();
   auto text = read_input(*file_, kMaxBytes);
   if (!text) return text;
   while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();

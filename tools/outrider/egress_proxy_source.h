@@ -7,15 +7,16 @@
 #include <string>
 
 #include "outrider/result.h"
+#include "settings.h"
 
 namespace outrider::cli {
 
 class EgressProxySource {
  public:
   void add_to(CLI::App& app);
-  // "http://[user:password@]host:port", or empty: none. What is given on the command line wins over
-  // the environment. Errors: kInvalidArgument, kNotFound, kIo; they never repeat what was read.
-  [[nodiscard]] Result<std::string> read() const;
+  // "http://[user:password@]host:port", or empty: none. `settings` tell where it came from.
+  // Errors: kInvalidArgument, kNotFound, kIo; they never repeat what was read.
+  [[nodiscard]] Result<std::string> read(const Settings& settings) const;
 
  private:
   std::optional<std::string> url_;

@@ -10,12 +10,14 @@
 #include <exception>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "command.h"
 #include "command_line.h"
 #include "outcome.h"
 #include "outrider/outrider.h"
+#include "settings.h"
 
 namespace outrider {
 namespace cli {
@@ -23,17 +25,17 @@ namespace {
 
 void add_globals(CLI::App& app, Globals& globals) {
   app.add_option("--db", globals.database, "The database file")
-      ->envname("OUTRIDER_DB")
       ->type_name("PATH")
       ->capture_default_str();
   app.add_option("--providers", globals.providers,
                  "A directory of provider definitions, beside the built-in ones")
-      ->envname("OUTRIDER_PROVIDERS")
       ->type_name("DIR");
   app.add_option("--key-file", globals.key_file,
                  "What the sealed database hangs on (default: the service manager's credential\n"
                  "outrider.key, else the database's path with .key behind it)")
-      ->envname("OUTRIDER_KEY_FILE")
+      ->type_name("FILE");
+  app.add_option("--config", globals.config_file,
+                 "A file of settings, TOML (or OUTRIDER_CONFIG); none is read unless it is named")
       ->type_name("FILE");
   app.add_flag("--json", globals.json, "One JSON document on standard output, for programs");
   app.set_version_flag("--version", "outrider " + std::string(version()), "Print the version");
@@ -52,6 +54,7 @@ void add_commands(CLI::App& app, Commands& commands) {
   add_provider(app, commands);
   add_verify(app, commands);
   add_listen(app, commands);
+  add_config(app, commands);
   add_version(app, commands);
 }
 
@@ -62,9 +65,12 @@ int complain_about(const Error& error) {
 }
 
 // `app` has been parsed without an error, or with one that means: say something and stop.
-int run_chosen(const CLI::App& app, Commands& commands, const Globals& globals) {
+int run_chosen(CLI::App& app, Commands& commands, Globals& globals) {
   for (auto& command : commands) {
     if (!command->chosen()) continue;
+    auto settings = apply_settings(app, *app.get_subcommand("serve"), command->settings_reader());
+    if (!settings) return complain_about(settings.error());
+    globals.settings = std::move(*settings);
     const Result<int> ended = command->run(globals);
     return ended ? *ended : complain_about(ended.error());
   }
@@ -80,9 +86,8 @@ std::string help_text(const CLI::App& app) {
   text.erase(text.find_last_not_of('\n') + 1);
   if (outer != nullptr) {
     text +=
-        "\n\nBefore or behind any command: --db PATH, --key-file FILE, --providers DIR, --json; "
-        "see: outrider "
-        "--help";
+        "\n\nBefore or behind any command: --db PATH, --key-file FILE, --providers DIR, --config "
+        "FILE, --json; see: outrider --help";
   }
   return text + "\n";
 }
@@ -94,8 +99,13 @@ int run(const std::vector<std::string>& arguments) {
   app.fallthrough();
   app.require_subcommand(0, 1);
   app.set_help_flag("-h,--help", "Print this help");
-  app.footer("The commands work on the database file, whether or not `serve` runs.\n\n" +
-             exit_code_table());
+  app.footer(
+      "The commands work on the database file, whether or not `serve` runs.\n"
+      "--db, --providers, --key-file and --json, and every option of `serve`, can also be given "
+      "by\n"
+      "a variable (OUTRIDER_KEY_FILE) or a file (--config FILE); see: outrider config show "
+      "--help\n\n" +
+      exit_code_table());
   add_globals(app, globals);
   add_commands(app, commands);
 

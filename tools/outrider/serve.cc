@@ -7,15 +7,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "command.h"
-#include "egress_proxy_source.h"
 #include "json_output.h"
 #include "log_writer.h"
-#include "options.h"
 #include "outcome.h"
 #include "outrider/outrider.h"
+#include "serve_options.h"
 #include "stop_signals.h"
 #include "terminal_text.h"
 
@@ -35,65 +34,35 @@ void raise_descriptor_limit() {
 
 class Serve final : public Command {
  public:
-  explicit Serve(CLI::App& app) : Command(app) {
-    app.add_option("--ca-file", options_.ca_file, "Trust these certificates (PEM) too")
-        ->type_name("FILE");
-    list_option(app, "--allow-net", options_.targets.allow_nets,
-                "Send to this network although it is not public, 10.1.0.0/16 (repeatable)")
-        ->type_name("CIDR");
-    port_list_option(app, "--allow-port", options_.targets.allow_ports,
-                     "Send to this port beside 443 (repeatable; 0: every port)");
-    app.add_flag("--allow-http", options_.targets.allow_http,
-                 "Send to plain http:// too, for tests and private networks");
-    egress_proxy_.add_to(app);
-    number_option<std::uint32_t>(app, "--max-in-flight", options_.max_in_flight, 1, 4096,
-                                 "Requests at once over all endpoints (default 256)");
-    number_option<std::uint64_t>(app, "--max-payload-bytes", options_.max_payload_bytes, 1024,
-                                 16 * 1024 * 1024, "Refuse larger payloads (default 262144)");
-    list_option(app, "--dns-server", options_.dns_servers,
-                "Ask this server, ADDRESS[:PORT], instead of the system's (repeatable)")
-        ->type_name("SERVER");
-    number_option<std::uint32_t>(app, "--retain-payload-days", options_.retain_payload_days, 0,
-                                 36'500, "Payloads of finished events (default 30; 0: for ever)");
-    number_option<std::uint32_t>(app, "--retain-attempt-days", options_.retain_attempt_days, 0,
-                                 36'500, "Attempts and finished events (default 400; 0: for ever)");
-    list_option(app, "--listen", options_.api.listen,
-                "Serve the HTTP API at unix:/PATH, 127.0.0.1:PORT or ADDRESS:PORT (repeatable)")
-        ->type_name("PLACE");
-    app.add_option("--tls-cert", options_.api.tls_certificate,
-                   "The API's certificate (PEM), its chain after it")
-        ->type_name("FILE");
-    app.add_option("--tls-key", options_.api.tls_key, "Its private key (PEM)")->type_name("FILE");
-    app.add_flag("--unix-needs-token", options_.api.unix_needs_token,
-                 "Ask for a token on the API's Unix socket too");
-    plain_option(app, plain_);
-    app.add_flag("--quiet", quiet_, "No log on standard error");
+  explicit Serve(CLI::App& app) : Command(app), options_(app) {
     app.footer(
         "Prints one line when it is ready; logs JSON lines to standard error.\n"
         "SIGTERM, SIGINT or SIGHUP: stops cleanly, within 5 s, exit code 0. A second one: at "
         "once.\n"
+        "Each option can be given by a variable too (--max-in-flight: OUTRIDER_MAX_IN_FLIGHT; "
+        "lists: A,B)\n"
+        "and in a file (--config FILE, max-in-flight = 512). An argument wins over a variable, a "
+        "variable\n"
+        "over the file; see: outrider config show\n"
         "\nExamples:\n"
         "  outrider serve --db platform.db\n"
         "  outrider serve --db test.db --allow-net 127.0.0.0/8 --allow-port 0 --ca-file ca.pem\n");
   }
 
+  [[nodiscard]] CLI::App* settings_reader() override { return app(); }
+
   Result<int> run(const Globals& globals) override {
     const StopSignals signals;
     raise_descriptor_limit();
-    options_.database = globals.database;
-    options_.providers_dir = globals.providers;
-    options_.key_file = globals.key_file;
-    options_.seal = !plain_;
-    auto egress_proxy = egress_proxy_.read();
-    if (!egress_proxy) return tl::unexpected(egress_proxy.error());
-    options_.egress_proxy = std::move(*egress_proxy);
+    auto options = options_.engine_options(globals);
+    if (!options) return tl::unexpected(options.error());
     // Outlives the engine, whose threads write to it.
     std::unique_ptr<LogWriter> log;
-    if (!quiet_) {
+    if (!options_.quiet()) {
       log = std::make_unique<LogWriter>();
-      options_.log = [&log](std::string_view line) { log->write(line); };
+      options->log = [&log](std::string_view line) { log->write(line); };
     }
-    auto engine = Engine::open(options_);
+    auto engine = Engine::open(std::move(*options));
     if (!engine) return tl::unexpected(engine.error());
     if (auto started = (*engine)->start(); !started) return tl::unexpected(started.error());
     // The line is a courtesy: a closed standard output does not keep anything from being delivered.
@@ -126,10 +95,7 @@ class Serve final : public Command {
     return kDone;
   }
 
-  Options options_;
-  EgressProxySource egress_proxy_;
-  bool quiet_ = false;
-  bool plain_ = false;
+  ServeOptions options_;
 };
 
 }  // namespace
