@@ -70,14 +70,17 @@ void Dispatcher::pump() {
 }
 
 void Dispatcher::on_enqueued(const storage::Enqueued& enqueued) {
-  add_due(enqueued.due);
+  add_due(enqueued.due, parts_.clock.wall());
   pump();
 }
 
-void Dispatcher::add_due(const std::vector<storage::DueRow>& rows) {
+void Dispatcher::add_due(const std::vector<storage::DueRow>& rows,
+                         std::optional<core::WallTime> committed_at) {
   for (const storage::DueRow& row : rows) {
     if (endpoints_.contains(row.endpoint)) {
-      scheduler_.add(row.endpoint, to_item(row));
+      core::DueItem item = to_item(row);
+      item.committed_at = committed_at;
+      scheduler_.add(row.endpoint, item);
     } else {
       load_endpoint(row.endpoint);  // added by another process a moment ago
     }
@@ -187,7 +190,10 @@ void Dispatcher::launch(const core::Claim& claim, storage::DeliveryJob job) {
                         "expired at " + rfc3339(core::wall_from_ms(*job.expires_at)));
     return;
   }
-  Flight flight{.claim = claim, .job = std::move(job), .started_at = now};
+  const core::WallTime committed_at =
+      claim.item.committed_at.value_or(core::wall_from_ms(job.created_at));
+  Flight flight{
+      .claim = claim, .job = std::move(job), .started_at = now, .committed_at = committed_at};
   auto request = build(endpoint, flight.job);
   if (!request) {
     const bool blocked = !endpoint.target.has_value();

@@ -36,6 +36,7 @@
 #include "dispatcher_identities.h"
 #include "intake.h"
 #include "log.h"
+#include "metrics.h"
 #include "net/http_sender.h"
 #include "storage_link.h"
 
@@ -62,6 +63,7 @@ class Dispatcher {
     const core::ProviderSet& providers;
     const Intake& intake;
     const Log& log;
+    Metrics& metrics;
     std::function<double()> roll;       // [0, 1), for jitter
     std::function<void(Error)> failed;  // the engine cannot go on
   };
@@ -95,6 +97,7 @@ class Dispatcher {
         nullptr;  // null: its definition is not loaded; it is not served
     Result<core::Target> target = fail(ErrorCode::kInternal, "not parsed");
     std::shared_ptr<const TlsIdentity> identity;  // shared with requests in flight
+    Metrics::Provider series = 0;
     Breaker breaker;
     bool sends = false;  // active, and served
     bool switching_off =
@@ -106,7 +109,8 @@ class Dispatcher {
     core::Claim claim;
     storage::DeliveryJob job;
     std::int64_t started_at = 0;
-    bool sent = false;  // it was given to the sender
+    core::WallTime committed_at{};  // of the event: see outrider_first_byte_latency_seconds
+    bool sent = false;              // it was given to the sender
   };
   using AccountKey = std::pair<std::string, std::string>;  // provider, account
 
@@ -120,7 +124,8 @@ class Dispatcher {
   Breaker& breaker_of(Endpoint& endpoint);
   void set_sending(Endpoint& endpoint, bool sends);
   void pick_up_inbox();
-  void refused_at_commit(std::int64_t inbox_row, const Error& error);
+  void picked_up(const storage::Applied& applied, Metrics::Provider series);
+  void refused_at_commit(std::int64_t inbox_row, Metrics::Provider series, const Error& error);
   void maintain();
   void maintain_within(core::Duration after);  // unless that is sooner already
 
@@ -134,7 +139,9 @@ class Dispatcher {
   Result<net::HttpRequest> build(const Endpoint& endpoint, storage::DeliveryJob& job) const;
   void arm_timer();
   core::DueItem to_item(const storage::DueRow& row) const;
-  void add_due(const std::vector<storage::DueRow>& rows);
+  // `committed_at`: of their event, where it was committed just now.
+  void add_due(const std::vector<storage::DueRow>& rows,
+               std::optional<core::WallTime> committed_at = {});
   void release(const core::Claim& claim, core::SlotResult result);
   void check_stopped();
 
@@ -151,6 +158,10 @@ class Dispatcher {
   void count_health(Endpoint& endpoint, const core::Verdict& verdict,
                     storage::AttemptFinished& mutation);
   void switch_off(Endpoint& endpoint, const storage::Deactivation& deactivation);
+  void count_attempt(const Flight& flight, const storage::AttemptFinished& mutation,
+                     std::optional<core::Duration> left_after);
+  void count_ending(const storage::Mutation& mutation, const storage::Finished& finished,
+                    const core::Claim& claim);
   void log_attempt(const Flight& flight, const storage::AttemptFinished& mutation) const;
 
   Parts parts_;

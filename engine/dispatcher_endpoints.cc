@@ -71,6 +71,7 @@ void Dispatcher::put_endpoint(storage::EndpointRecord record) {
   wipe_secrets(endpoint.record);
   endpoint.record = std::move(record);
   endpoint.provider = parts_.providers.find(endpoint.record.spec.provider);
+  endpoint.series = parts_.metrics.provider(endpoint.record.spec.provider);
   endpoint.identity = identities_.hold(endpoint.record.spec.tls);
   endpoint.target = core::parse_target(endpoint.record.spec.url, options_.urls);
   scheduler_.set_lane(row, {.max_in_flight = endpoint.record.spec.max_in_flight,
@@ -184,13 +185,13 @@ void Dispatcher::pick_up_inbox() {
         const std::int64_t now = core::to_ms(parts_.clock.wall());
         for (const storage::InboxRow& row : *rows) {
           parts_.storage.submit(
-              parts_.intake.check(row, now), [this, left, id = row.row](storage::Outcome outcome) {
+              parts_.intake.check(row, now),
+              [this, left, id = row.row,
+               series = parts_.metrics.provider(row.provider)](storage::Outcome outcome) {
                 if (outcome) {
-                  if (const auto* enqueued = std::get_if<storage::Enqueued>(&*outcome)) {
-                    add_due(enqueued->due);
-                  }
+                  picked_up(*outcome, series);
                 } else {
-                  refused_at_commit(id, outcome.error());
+                  refused_at_commit(id, series, outcome.error());
                 }
                 if (--*left != 0) return;
                 inbox_running_ = false;
@@ -202,9 +203,20 @@ void Dispatcher::pick_up_inbox() {
       });
 }
 
+void Dispatcher::picked_up(const storage::Applied& applied, Metrics::Provider series) {
+  const auto* enqueued = std::get_if<storage::Enqueued>(&applied);
+  if (enqueued == nullptr) {
+    parts_.metrics.event(series, EventFate::kRejected);
+    return;
+  }
+  parts_.metrics.event(series, enqueued->duplicate ? EventFate::kDuplicate : EventFate::kAccepted);
+  add_due(enqueued->due, parts_.clock.wall());
+}
+
 // The transaction said no (a conflicting key, no endpoint): that is an answer to the row. Anything
 // else is no answer, and the row waits for the next look.
-void Dispatcher::refused_at_commit(std::int64_t inbox_row, const Error& error) {
+void Dispatcher::refused_at_commit(std::int64_t inbox_row, Metrics::Provider series,
+                                   const Error& error) {
   const bool answer = error.code == ErrorCode::kRefused || error.code == ErrorCode::kConflict ||
                       error.code == ErrorCode::kNotFound ||
                       error.code == ErrorCode::kInvalidArgument ||
@@ -213,7 +225,9 @@ void Dispatcher::refused_at_commit(std::int64_t inbox_row, const Error& error) {
   parts_.storage.submit(
       storage::RejectInboxRow{
           .row = inbox_row, .reason = error.to_string(), .now = core::to_ms(parts_.clock.wall())},
-      [](const storage::Outcome&) {});
+      [this, series](const storage::Outcome& outcome) {
+        if (outcome) parts_.metrics.event(series, EventFate::kRejected);
+      });
 }
 
 void Dispatcher::maintain() {

@@ -65,6 +65,7 @@ void Dispatcher::finished(const Flight& flight, net::HttpOutcome outcome) {
                                                          : core::SlotResult::kFailure;
     count_health(endpoint, verdict, mutation);
   }
+  count_attempt(flight, mutation, outcome.left_after);
   log_attempt(flight, mutation);
   record(std::move(mutation), flight.claim, slot);
 }
@@ -133,6 +134,7 @@ void Dispatcher::record(storage::Mutation mutation, core::Claim claim, core::Slo
       [this, kept, claim, result](storage::Outcome outcome) {
         --pending_results_;
         if (outcome) {
+          count_ending(*kept, std::get<storage::Finished>(*outcome), claim);
           recorded(std::get<storage::Finished>(*outcome), claim, result);
           const auto* attempt = std::get_if<storage::AttemptFinished>(kept.get());
           if (attempt != nullptr && attempt->deactivate) {
@@ -167,6 +169,37 @@ void Dispatcher::recorded(const storage::Finished& finished, const core::Claim& 
   release(claim, result);
   add_due(finished.due);
   if (finished.stale_health) load_endpoint(claim.endpoint);
+}
+
+void Dispatcher::count_attempt(const Flight& flight, const storage::AttemptFinished& mutation,
+                               std::optional<core::Duration> left_after) {
+  const Metrics::Provider series = endpoints_.at(flight.claim.endpoint).series;
+  const storage::AttemptRecord& attempt = mutation.attempt;
+  const core::Duration took(attempt.duration_ms);
+  const bool delivered = mutation.step == core::DeliveryStep::kSucceed;
+  const bool again = mutation.step == core::DeliveryStep::kFailAgain;
+  parts_.metrics.attempt(series,
+                         delivered ? AttemptFate::kDelivered
+                         : again   ? AttemptFate::kRetry
+                                   : AttemptFate::kExhausted,
+                         attempt.error, took);
+  const core::Duration waited = core::wall_from_ms(attempt.started_at) - flight.committed_at;
+  if (attempt.number == 1 && left_after) parts_.metrics.first_byte(series, waited + *left_after);
+  if (delivered) parts_.metrics.delivered(series, waited + took);
+}
+
+// Once it is durable. What an operator made of it meanwhile is not the engine's doing.
+void Dispatcher::count_ending(const storage::Mutation& mutation, const storage::Finished& finished,
+                              const core::Claim& claim) {
+  const Metrics::Provider series = endpoints_.at(claim.endpoint).series;
+  parts_.metrics.deactivated(series, finished.deactivated.size());
+  core::DeliveryStep step = core::DeliveryStep::kFailAgain;
+  if (const auto* attempt = std::get_if<storage::AttemptFinished>(&mutation)) step = attempt->step;
+  if (const auto* ended = std::get_if<storage::DeliveryEnded>(&mutation)) step = ended->step;
+  const auto after = core::next_state(DeliveryState::kPending, step);
+  if (after && core::is_terminal(*after) && *after == finished.state) {
+    parts_.metrics.delivery_ended(series, finished.state);
+  }
 }
 
 void Dispatcher::log_attempt(const Flight& flight, const storage::AttemptFinished& mutation) const {

@@ -18,12 +18,15 @@
 #include <optional>
 #include <thread>
 
+#include "api/routes.h"
 #include "core/target.h"
 #include "crypto/random.h"
 #include "dispatcher.h"
 #include "engine_api.h"
+#include "engine_readings.h"
 #include "intake.h"
 #include "log.h"
+#include "metrics.h"
 #include "net/curl_sender.h"
 #include "net/egress_proxy.h"
 #include "net/loop.h"
@@ -49,6 +52,7 @@ constexpr core::Duration kLookLast{64};
 // The backstop where no event came, and the only way where the file cannot be watched.
 constexpr core::Duration kLookAnyway{1000};
 constexpr core::Duration kLookWithoutWatch{20};
+constexpr core::Duration kLagEvery{250};
 
 Result<void> check(const Options& options) {
   const auto bad = [](const char* what, const char* where) {
@@ -94,6 +98,23 @@ void log_new_key_file(const Log& log, const std::string& path) {
            {{LogField::kFile, path}, {LogField::kDetail, advice}});
 }
 
+MetricsSetup metrics_setup(const Providers& providers) {
+  MetricsSetup setup{.version = std::string(version()), .providers = {}, .routes = {}};
+  for (const core::Provider* provider : providers.core().list()) {
+    setup.providers.push_back(provider->name);
+  }
+  for (const api::Route& route : api::routes()) {
+    setup.routes.push_back({std::string(route.method), std::string(route.pattern)});
+  }
+  return setup;
+}
+
+bool is_refusal(ErrorCode code) {
+  return code == ErrorCode::kInvalidArgument || code == ErrorCode::kInvalidPayload ||
+         code == ErrorCode::kNotFound || code == ErrorCode::kConflict ||
+         code == ErrorCode::kRefused;
+}
+
 }  // namespace
 
 class Engine::Impl {
@@ -106,7 +127,9 @@ class Engine::Impl {
         outbox_(std::move(outbox)),
         intake_(providers_.core(), crypto::PublicIds(id_key),
                 IntakeLimits{.max_payload_bytes = options_.max_payload_bytes}),
-        log_(options_.log) {}
+        log_(options_.log),
+        metrics_(metrics_setup(providers_)),
+        readings_({.database = options_.database, .key_file = options_.key_file}) {}
 
   ~Impl() { (void)stop(); }
 
@@ -115,6 +138,7 @@ class Engine::Impl {
   void publish(const Event& event, std::function<void(Result<EventReceipt>)> done);
   std::uint32_t in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
   Result<void> health() const;
+  std::string metrics_text(ReadProcess process) const;
 
  private:
   Result<void> build_loop_side();
@@ -123,6 +147,8 @@ class Engine::Impl {
   void look_soon();
   void look_again();
   void look_anyway();
+  void watch_lag();
+  void count_publication(Metrics::Provider provider, const storage::Outcome& outcome);
   std::string on_datagram(const std::string& message);
   void probe(const std::function<void(Result<void>)>& done);
   void begin_stop();
@@ -136,6 +162,8 @@ class Engine::Impl {
   std::unique_ptr<storage::Outbox> outbox_;  // until start()
   Intake intake_;
   Log log_;
+  Metrics metrics_;
+  mutable EngineReadings readings_;  // has its own locks
 
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<net::Loop::Waker> waker_;
@@ -199,6 +227,8 @@ Result<void> Engine::Impl::build_api() {
        .health = [this] { return health(); },
        .probe = [this](const std::function<void(Result<void>)>& done) { probe(done); },
        .database = std::move(*database),
+       .metrics = metrics_,
+       .metrics_text = [this] { return metrics_text(ReadProcess::kYes); },
        .timers = *loop_,
        .clock = *loop_,
        .unix_needs_token = options_.api.unix_needs_token});
@@ -221,8 +251,11 @@ Result<void> Engine::Impl::start() {
   if (auto built = build_loop_side(); !built) return built;
 
   const SignalsBlocked blocked;
-  storage_ =
-      std::make_unique<storage::StorageThread>(std::move(outbox_), storage::CommitQueue::Limits{});
+  storage_ = std::make_unique<storage::StorageThread>(
+      std::move(outbox_), storage::CommitQueue::Limits{},
+      [this](const storage::CommitQueue::Measure& commit) {
+        metrics_.commit(commit.changes, commit.took, commit.failed);
+      });
   link_ = std::make_unique<StorageLink>(*storage_, [this] { waker_->wake(); });
 
   core::UrlRules urls;
@@ -238,6 +271,7 @@ Result<void> Engine::Impl::start() {
                         .providers = providers_.core(),
                         .intake = intake_,
                         .log = log_,
+                        .metrics = metrics_,
                         .roll = crypto::random_unit,
                         .failed = [this](Error error) { failed(std::move(error)); }},
       DispatcherOptions{.scheduler = {.max_in_flight = options_.max_in_flight},
@@ -250,6 +284,7 @@ Result<void> Engine::Impl::start() {
   }
   if (auto built = build_api(); !built) return built;
   watch_database();
+  watch_lag();
   std::promise<void> ready;
   auto is_ready = ready.get_future();
   running_ = true;
@@ -304,6 +339,14 @@ void Engine::Impl::look_anyway() {
   });
 }
 
+void Engine::Impl::watch_lag() {
+  const core::Instant due = loop_->now() + kLagEvery;
+  loop_->start(kLagEvery, [this, due] {
+    metrics_.loop_lag(loop_->now() - due);
+    if (!stopping_) watch_lag();
+  });
+}
+
 std::string Engine::Impl::on_datagram(const std::string& message) {
   if (message == kStatusQuestion) return format_status({.in_flight = dispatcher_->in_flight()});
   dispatcher_->on_foreign_commit();
@@ -331,19 +374,38 @@ Result<void> Engine::Impl::health() const {
   return {};
 }
 
+std::string Engine::Impl::metrics_text(ReadProcess process) const {
+  return metrics_.text(readings_.take(health().has_value(), in_flight(), process));
+}
+
+// What a rule refused is rejected; what found no disk or no room is neither.
+void Engine::Impl::count_publication(Metrics::Provider provider, const storage::Outcome& outcome) {
+  if (outcome) {
+    const bool duplicate = std::get<storage::Enqueued>(*outcome).duplicate;
+    metrics_.event(provider, duplicate ? EventFate::kDuplicate : EventFate::kAccepted);
+  } else if (is_refusal(outcome.error().code)) {
+    metrics_.event(provider, EventFate::kRejected);
+  } else if (outcome.error().code == ErrorCode::kOverloaded) {
+    metrics_.refused(BoundedQueue::kCommit);
+  }
+}
+
 void Engine::Impl::publish(const Event& event, std::function<void(Result<EventReceipt>)> done) {
   if (!running_) {
     done(fail(ErrorCode::kStopped, "the engine is not running", {}, "call start() first"));
     return;
   }
+  const Metrics::Provider series = metrics_.provider(event.provider);
   auto enqueue = intake_.check(event, core::to_ms(net::wall_now()));
   if (!enqueue) {
+    count_publication(series, tl::unexpected(enqueue.error()));
     done(tl::unexpected(std::move(enqueue.error())));
     return;
   }
   // Shared: one of two ways calls it, the commit or the refusal below.
   auto shared_done = std::make_shared<std::function<void(Result<EventReceipt>)>>(std::move(done));
-  auto sent = storage_->submit(std::move(*enqueue), [this, shared_done](storage::Outcome outcome) {
+  auto committed = [this, series, shared_done](storage::Outcome outcome) {
+    count_publication(series, outcome);
     if (!outcome) {
       (*shared_done)(tl::unexpected(std::move(outcome.error())));
       return;
@@ -352,8 +414,12 @@ void Engine::Impl::publish(const Event& event, std::function<void(Result<EventRe
     (*shared_done)(intake_.receipt(enqueued));
     if (enqueued.due.empty()) return;
     link_->post([this, enqueued = std::move(enqueued)] { dispatcher_->on_enqueued(enqueued); });
-  });
-  if (!sent) (*shared_done)(tl::unexpected(std::move(sent.error())));
+  };
+  auto sent = storage_->submit(std::move(*enqueue), std::move(committed));
+  if (!sent) {
+    count_publication(series, tl::unexpected(sent.error()));
+    (*shared_done)(tl::unexpected(std::move(sent.error())));
+  }
 }
 
 void Engine::Impl::begin_stop() {
@@ -382,6 +448,7 @@ Result<bool> Engine::Impl::stop() {
   link_->post([this] { begin_stop(); });
   thread_.join();
   if (api_) api_->end_threads();
+  readings_.close();
   storage_->stop();  // commits what publishers still have waiting; nothing calls back after this
   auto state = health();
   api_.reset();
@@ -424,6 +491,7 @@ Result<void> Engine::start() { return impl_->start(); }
 Result<bool> Engine::stop() { return impl_->stop(); }
 std::uint32_t Engine::in_flight() const noexcept { return impl_->in_flight(); }
 Result<void> Engine::health() const { return impl_->health(); }
+std::string Engine::metrics_text() const { return impl_->metrics_text(ReadProcess::kNo); }
 
 Result<EventReceipt> Engine::publish(const Event& event) {
   std::promise<Result<EventReceipt>> promise;

@@ -112,7 +112,9 @@ Result<std::unique_ptr<EngineApi>> EngineApi::make(const ApiOptions& options, ne
   api::Service& asked = *made->service_;
   net::HttpServerOptions server{.max_body_bytes = api::kMaxBodyBytes};
   server.body_rule = [&asked](const net::ServerRequest& head) { return asked.body_rule(head); };
-  server.fault_answer = api::fault_answer;
+  server.fault_answer = [&asked](int status, std::string_view reason) {
+    return asked.fault_answer(status, reason);
+  };
   made->server_ = std::make_unique<net::HttpServer>(
       loop, std::move(server), [&asked](net::ServerRequest request, net::Responder responder) {
         asked.handle(std::move(request), std::move(responder));

@@ -10,7 +10,8 @@
 
 namespace outrider::storage {
 
-CommitQueue::CommitQueue(Outbox& outbox, Limits limits) : outbox_(outbox), limits_(limits) {
+CommitQueue::CommitQueue(Outbox& outbox, Limits limits, Measured measured)
+    : outbox_(outbox), limits_(limits), measured_(std::move(measured)) {
   OUTRIDER_ASSERT(limits.batch > 0 && limits.capacity > limits.reserved);
 }
 
@@ -53,8 +54,19 @@ std::size_t CommitQueue::commit_once() {
   return answers.size();
 }
 
-std::vector<Outcome> CommitQueue::commit(std::span<const Mutation> batch) {
+Result<std::vector<Outcome>> CommitQueue::apply(std::span<const Mutation> batch) {
+  const auto begun = std::chrono::steady_clock::now();
   auto applied = outbox_.apply(batch);
+  if (measured_) {
+    measured_({.changes = batch.size(),
+               .took = std::chrono::steady_clock::now() - begun,
+               .failed = !applied});
+  }
+  return applied;
+}
+
+std::vector<Outcome> CommitQueue::commit(std::span<const Mutation> batch) {
+  auto applied = apply(batch);
   if (applied) return std::move(*applied);
   const Error error = std::move(applied.error());
   if (error.code == ErrorCode::kUnknownOutcome) {

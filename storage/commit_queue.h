@@ -9,6 +9,7 @@
 // answered kUnknownOutcome, everything after it kStopped, and nothing is committed any more.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -32,7 +33,16 @@ class CommitQueue {
     std::size_t batch = 1024;     // mutations per commit
   };
 
-  CommitQueue(Outbox& outbox, Limits limits);  // batch > 0, capacity > reserved
+  // One attempt to commit, however it ended. Told on commit_once()'s thread, before the answers.
+  struct Measure {
+    std::size_t changes = 0;
+    std::chrono::nanoseconds took{0};
+    bool failed = false;  // as a whole
+  };
+  using Measured = std::function<void(const Measure&)>;
+
+  // batch > 0, capacity > reserved
+  CommitQueue(Outbox& outbox, Limits limits, Measured measured = {});
 
   // Any thread. Error: kOverloaded, kStopped (closed or poisoned): `done` is then never called.
   [[nodiscard]] Result<void> submit(Mutation mutation, Done done, Place place = Place::kNormal);
@@ -50,10 +60,12 @@ class CommitQueue {
     Done done;
   };
   [[nodiscard]] std::vector<Outcome> commit(std::span<const Mutation> batch);
+  [[nodiscard]] Result<std::vector<Outcome>> apply(std::span<const Mutation> batch);
   [[nodiscard]] static Error stopped(const Error& poison);
 
   Outbox& outbox_;
   const Limits limits_;
+  const Measured measured_;
   mutable std::mutex mutex_;
   std::deque<Entry> waiting_;
   bool closed_ = false;

@@ -375,6 +375,7 @@ struct QueueCounts {
   std::uint64_t waiting = 0, due = 0, held = 0;
   std::map<DeliveryState, std::uint64_t> finished;  // by terminal state
   std::uint64_t inbox = 0, rejected = 0;
+  std::map<EndpointState, std::uint64_t> endpoints;  // that are not removed
   std::optional<std::int64_t> oldest_at, next_at;
 };
 struct EndpointCounts {

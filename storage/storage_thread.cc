@@ -15,8 +15,11 @@ namespace outrider::storage {
 
 class StorageThread::Impl {
  public:
-  Impl(std::unique_ptr<Outbox> outbox, const CommitQueue::Limits& limits)
-      : outbox_(std::move(outbox)), queue_(*outbox_, limits), most_reads_(limits.capacity) {
+  Impl(std::unique_ptr<Outbox> outbox, const CommitQueue::Limits& limits,
+       CommitQueue::Measured measured)
+      : outbox_(std::move(outbox)),
+        queue_(*outbox_, limits, std::move(measured)),
+        most_reads_(limits.capacity) {
     thread_ = std::thread([this] { run(); });
   }
 
@@ -95,8 +98,9 @@ class StorageThread::Impl {
 };
 thread_local const StorageThread::Impl* StorageThread::Impl::on_this_thread_ = nullptr;
 
-StorageThread::StorageThread(std::unique_ptr<Outbox> outbox, const CommitQueue::Limits& limits)
-    : impl_(std::make_unique<Impl>(std::move(outbox), limits)) {}
+StorageThread::StorageThread(std::unique_ptr<Outbox> outbox, const CommitQueue::Limits& limits,
+                             CommitQueue::Measured measured)
+    : impl_(std::make_unique<Impl>(std::move(outbox), limits, std::move(measured))) {}
 StorageThread::~StorageThread() { stop(); }
 
 Result<void> StorageThread::submit(Mutation mutation, CommitQueue::Done done,

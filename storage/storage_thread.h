@@ -17,7 +17,8 @@ class StorageThread {
       std::function<void(Outbox&)>;  // runs on the storage thread; hands its result on by itself
 
   // Starts at once. Takes the outbox; it is closed on the storage thread.
-  StorageThread(std::unique_ptr<Outbox> outbox, const CommitQueue::Limits& limits);
+  StorageThread(std::unique_ptr<Outbox> outbox, const CommitQueue::Limits& limits,
+                CommitQueue::Measured measured = {});
   ~StorageThread();  // stop()
   StorageThread(const StorageThread&) = delete;
   StorageThread& operator=(const StorageThread&) = delete;

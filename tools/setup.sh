@@ -69,6 +69,23 @@ install_packages() {
   quietly build/log/apt-install "${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}"
 }
 
+# program_of PACKAGE FILE: one program of a Debian package, in build/programs, without installing the package: it would
+# bring along what the tests have no use for, and start a service.
+program_of() {
+  local package=$1 file=$2 folder=build/programs program
+  program=$(basename "$file")
+  if command -v "$program" >/dev/null || [ -x "$folder/$program" ]; then return; fi
+  say "Fetching $program (Debian package $package; not installed)"
+  rm -rf "$folder/$package"
+  mkdir -p "$folder/$package"
+  if [ -z "$(apt-cache madison "$package" 2>/dev/null)" ] && [ "$(id -u)" -eq 0 ]; then
+    quietly build/log/apt-update apt-get update
+  fi
+  quietly "build/log/fetch-$package" sh -c "cd '$folder/$package' && apt-get download '$package' && dpkg-deb -x ./*.deb ."
+  mv "$folder/$package/$file" "$folder/$program"
+  rm -rf "${folder:?}/$package"
+}
+
 # progress WHAT: ninja's output on standard input as a line for each tenth. It begins with the first thing that is really
 # built: ninja cannot tell beforehand, because it must look through the globbed directories first.
 progress() {

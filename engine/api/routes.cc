@@ -42,6 +42,7 @@ std::span<const Route> routes() {
       {"GET", "/healthz", Role::kNone, Work::kAlive},
       {"GET", "/readyz", Role::kNone, Work::kReady},
       {"GET", "/openapi.yaml", Role::kNone, Work::kDescription},
+      {"GET", "/metrics", Role::kRead, Work::kMetrics},
       {"POST", "/v1/events", Role::kPublish, Work::kPublish, nullptr, {}, kMaxBodyBytes},
       {"POST", "/v1/events:batch", Role::kPublish, Work::kBatch, nullptr, {}, kMaxBatchBytes},
       {"GET",

@@ -15,7 +15,15 @@ namespace outrider::api {
 
 // Where a call is answered: on the loop at once, by the commit queue, or on the desk's thread with
 // a Database of its own.
-enum class Work : std::uint8_t { kAlive, kReady, kDescription, kPublish, kBatch, kDatabase };
+enum class Work : std::uint8_t {
+  kAlive,
+  kReady,
+  kDescription,
+  kMetrics,
+  kPublish,
+  kBatch,
+  kDatabase
+};
 
 inline constexpr std::size_t kMaxBodyBytes = 1024 * 1024;
 inline constexpr std::size_t kMaxBatchBytes = 16 * 1024 * 1024;

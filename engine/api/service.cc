@@ -49,10 +49,6 @@ net::ServerResponse response_of(Answer answer, const std::string& request_id) {
   return response;
 }
 
-tl::unexpected<Problem> too_much() {
-  return refuse(kind_of(ErrorCode::kOverloaded), "too many requests wait already");
-}
-
 Answer description() {
   for (const schemas::EmbeddedFile& file : schemas::embedded_files()) {
     if (file.path == "openapi.yaml") {
@@ -61,6 +57,10 @@ Answer description() {
     }
   }
   return refuse(kind_of(ErrorCode::kInternal), "the description is missing");
+}
+
+std::size_t place_of(const Route& route) {
+  return static_cast<std::size_t>(&route - routes().data());
 }
 
 }  // namespace
@@ -128,7 +128,9 @@ net::BodyRule Service::body_rule(const net::ServerRequest& head) const {
   auto admitted = admit(head);
   if (admitted) return {.max_bytes = admitted->first->max_body_bytes, .refusal = {}};
   const std::string id = request_id(head);
-  return {.max_bytes = 0, .refusal = response_of(Answer(tl::unexpected(admitted.error())), id)};
+  auto refusal = response_of(Answer(tl::unexpected(admitted.error())), id);
+  engine_.metrics.request(std::nullopt, refusal.status);
+  return {.max_bytes = 0, .refusal = std::move(refusal)};
 }
 
 void Service::handle(net::ServerRequest request, net::Responder responder) {
@@ -138,11 +140,14 @@ void Service::handle(net::ServerRequest request, net::Responder responder) {
   auto admitted = admit(request);
   if (!admitted) return answer(number, tl::unexpected(std::move(admitted.error())));
   auto& [route, call] = *admitted;
+  waiting_.at(number).route = place_of(*route);
   if (route->max_body_bytes == 0 && has_body(request)) {
     return answer(number, refuse(kTooLarge, "this request has no body"));
   }
   const std::size_t bytes = request.body.size();
-  if (waiting_bytes_ + bytes > kMostWaitingBytes) return answer(number, too_much());
+  if (waiting_bytes_ + bytes > kMostWaitingBytes) {
+    return answer(number, too_much(BoundedQueue::kBodies));
+  }
   waiting_bytes_ += bytes;
   waiting_.at(number).body_bytes = bytes;
   call.headers = std::move(request.headers);
@@ -159,6 +164,8 @@ void Service::handle(net::ServerRequest request, net::Responder responder) {
       return publish(number, std::move(call));
     case Work::kBatch:
       return publish_batch(number, std::move(call));
+    case Work::kMetrics:
+      return show_metrics(number, call.who);
     case Work::kDatabase:
       return ask_desk(number, std::move(call), route->call);
   }
@@ -170,7 +177,14 @@ void Service::answer(std::uint64_t number, Answer answer) {
   Waiting waiting = std::move(found->second);
   waiting_.erase(found);
   waiting_bytes_ -= waiting.body_bytes;
-  waiting.responder.send(response_of(std::move(answer), waiting.request_id));
+  net::ServerResponse response = response_of(std::move(answer), waiting.request_id);
+  engine_.metrics.request(waiting.route, response.status);
+  waiting.responder.send(std::move(response));
+}
+
+Answer Service::too_much(BoundedQueue queue) {
+  engine_.metrics.refused(queue);
+  return refuse(kind_of(ErrorCode::kOverloaded), "too many requests wait already");
 }
 
 void Service::answer_later(std::uint64_t number, Answer given) {
@@ -191,14 +205,16 @@ void Service::publish(std::uint64_t number, Call call) {
       }
     });
   });
-  if (!taken) answer(number, too_much());
+  if (!taken) answer(number, too_much(BoundedQueue::kIntake));
 }
 
 void Service::publish_batch(std::uint64_t number, Call call) {
   auto batch = Batch::make(std::move(call), engine_.publish, intake_, [this, number](Answer given) {
     answer_later(number, std::move(given));
   });
-  if (!intake_.submit([batch] { batch->begin(); })) answer(number, too_much());
+  if (!intake_.submit([batch] { batch->begin(); })) {
+    answer(number, too_much(BoundedQueue::kIntake));
+  }
 }
 
 void Service::ask_desk(std::uint64_t number, Call call, DatabaseCall work) {
@@ -206,7 +222,22 @@ void Service::ask_desk(std::uint64_t number, Call call, DatabaseCall work) {
     engine_.database->act_as(call.who.actor);
     answer_later(number, work(*engine_.database, call));
   });
-  if (!taken) answer(number, too_much());
+  if (!taken) answer(number, too_much(BoundedQueue::kDesk));
+}
+
+// On the desk's thread, which may read from the disk and take its time.
+void Service::show_metrics(std::uint64_t number, const Principal& who) {
+  if (!who.account.empty()) {
+    return answer(number, refuse(kForbidden,
+                                 "metrics are about all accounts, the token is bound "
+                                 "to one"));
+  }
+  const bool taken = desk_.submit([this, number] {
+    answer_later(
+        number,
+        Reply{.status = 200, .body = engine_.metrics_text(), .content_type = kMetricsContentType});
+  });
+  if (!taken) answer(number, too_much(BoundedQueue::kDesk));
 }
 
 // One commit at a time, however many ask: the path needs no token.
@@ -245,7 +276,8 @@ void Service::readiness(const Result<void>& state) {
   }
 }
 
-net::ServerResponse fault_answer(int status, std::string_view reason) {
+net::ServerResponse Service::fault_answer(int status, std::string_view reason) const {
+  engine_.metrics.request(std::nullopt, status);
   const ProblemKind kind{"http", status, "Not a request that is read here"};
   auto problem = refuse(kind, std::string(reason));
   return response_of(problem.value(), {});

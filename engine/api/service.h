@@ -24,6 +24,7 @@
 #include "api/routes.h"
 #include "api/work_thread.h"
 #include "core/time.h"
+#include "metrics.h"
 #include "net/http_server.h"
 #include "outrider/database.h"
 
@@ -36,6 +37,8 @@ struct Engine {
   std::function<Result<void>()> health;                  // any thread
   std::function<void(std::function<void(Result<void>)> done)> probe;  // a commit; done: any thread
   std::unique_ptr<Database> database;                                 // for the desk
+  Metrics& metrics;
+  std::function<std::string()> metrics_text;  // any thread
   core::Timers& timers;
   core::Clock& clock;
   bool unix_needs_token = false;
@@ -53,6 +56,9 @@ class Service {
   [[nodiscard]] net::BodyRule body_rule(const net::ServerRequest& head) const;
   void handle(net::ServerRequest request, net::Responder responder);
 
+  // What the server refuses by itself, as a problem document.
+  [[nodiscard]] net::ServerResponse fault_answer(int status, std::string_view reason) const;
+
   [[nodiscard]] bool has_tokens() const { return access_.has_tokens(); }
 
   // Ends both threads; what waited is dropped, its requests stay unanswered until the server goes.
@@ -63,7 +69,8 @@ class Service {
   struct Waiting {
     net::Responder responder;
     std::string request_id;
-    std::size_t body_bytes = 0;  // counted in waiting_bytes_
+    std::size_t body_bytes = 0;        // counted in waiting_bytes_
+    std::optional<std::size_t> route;  // its place in routes()
   };
 
   [[nodiscard]] Read<std::pair<const Route*, Call>> admit(const net::ServerRequest& request) const;
@@ -72,6 +79,8 @@ class Service {
   void publish(std::uint64_t number, Call call);
   void publish_batch(std::uint64_t number, Call call);
   void ask_desk(std::uint64_t number, Call call, DatabaseCall work);
+  void show_metrics(std::uint64_t number, const Principal& who);
+  Answer too_much(BoundedQueue queue);
   void ready(std::uint64_t number);
   void readiness(const Result<void>& state);
   void follow_tokens();
@@ -90,8 +99,5 @@ class Service {
   WorkThread intake_;
   WorkThread desk_;
 };
-
-// What the server refuses by itself, as a problem document.
-[[nodiscard]] net::ServerResponse fault_answer(int status, std::string_view reason);
 
 }  // namespace outrider::api

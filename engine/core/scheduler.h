@@ -32,9 +32,10 @@ using DeliveryKey = std::int64_t;  // row id
 
 struct DueItem {
   DeliveryKey delivery = 0;
-  std::int64_t next_at_ms = 0;  // as stored: part of the row's identity on disk
-  std::uint32_t attempt = 1;    // the number the next attempt will have
-  Instant due{};                // when to send
+  std::int64_t next_at_ms = 0;                // as stored: part of the row's identity on disk
+  std::uint32_t attempt = 1;                  // the number the next attempt will have
+  Instant due{};                              // when to send
+  std::optional<WallTime> committed_at = {};  // of the event, where it was seen; never stored
 };
 
 struct Claim {

@@ -31,6 +31,10 @@ namespace {
 
 constexpr std::size_t kMaxIdleTransfers = 256;
 
+[[nodiscard]] core::Duration between(std::uint64_t begun_ns, std::uint64_t ended_ns) {
+  return core::Duration(static_cast<std::int64_t>((ended_ns - begun_ns) / 1'000'000));
+}
+
 [[nodiscard]] long seconds_at_least_one(core::Duration duration) {
   return static_cast<long>(std::max<std::int64_t>(1, (duration.count() + 999) / 1000));
 }
@@ -208,6 +212,7 @@ class CurlSender final : public HttpSender {
     OUTRIDER_ASSERT(exchange.transfer.get() == &transfer);
     const std::uint64_t id = transfer.exchange();
     HttpOutcome outcome = transfer.outcome(result, loop_.wall());
+    outcome.left_after = left_after(exchange);
     put_back(std::move(exchange.transfer));
     finish(id, std::move(outcome));
   }
@@ -219,6 +224,7 @@ class CurlSender final : public HttpSender {
     if (exchange.transfer) {
       exchange.transfer->stop();
       HttpOutcome outcome = exchange.transfer->outcome_at_deadline(loop_.wall());
+      outcome.left_after = left_after(exchange);
       put_back(std::move(exchange.transfer));
       finish(id, std::move(outcome));
       return;
@@ -240,11 +246,16 @@ class CurlSender final : public HttpSender {
     const auto found = exchanges_.find(id);
     OUTRIDER_ASSERT(found != exchanges_.end());
     release(found->second);
-    outcome.duration = core::Duration(
-        static_cast<std::int64_t>((uv_hrtime() - found->second.begun_ns) / 1'000'000));
+    outcome.duration = between(found->second.begun_ns, uv_hrtime());
     const Done done = std::move(found->second.done);
     exchanges_.erase(found);
     done(std::move(outcome));
+  }
+
+  static std::optional<core::Duration> left_after(const Exchange& exchange) {
+    const std::uint64_t left_at = exchange.transfer->left_at_ns();
+    if (left_at == 0) return std::nullopt;
+    return between(exchange.begun_ns, left_at);
   }
 
   // Ends whatever is under way for it.

@@ -14,6 +14,7 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <uv.h>
 
 #include <algorithm>
 #include <array>
@@ -202,6 +203,7 @@ void CurlTransfer::launch(bool fresh) {
   fresh_ = fresh;
   spoiled_ = false;
   sends_ = 0;
+  left_at_ns_ = 0;
   opened_.clear();
   connection_ = CURL_SOCKET_BAD;
   stopped_untaken_ = false;
@@ -341,8 +343,9 @@ curl_socket_t CurlTransfer::open(const curl_sockaddr& wanted) {
 int CurlTransfer::on_before_request(void* self, char* peer_ip, char* local_ip, int peer_port,
                                     int local_port) noexcept {
   auto& transfer = *static_cast<CurlTransfer*>(self);
-  return transfer.may_send(peer_ip, peer_port, local_ip, local_port) ? CURL_PREREQFUNC_OK
-                                                                     : CURL_PREREQFUNC_ABORT;
+  if (!transfer.may_send(peer_ip, peer_port, local_ip, local_port)) return CURL_PREREQFUNC_ABORT;
+  transfer.left_at_ns_ = uv_hrtime();
+  return CURL_PREREQFUNC_OK;
 }
 
 bool CurlTransfer::may_send(std::string_view peer_ip, int peer_port, std::string_view local_ip,

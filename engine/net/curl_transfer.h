@@ -61,6 +61,8 @@ class CurlTransfer {
   void clear();
 
   [[nodiscard]] std::uint64_t exchange() const noexcept { return exchange_; }
+  // When the request began to leave, on uv_hrtime's clock; 0: it did not.
+  [[nodiscard]] std::uint64_t left_at_ns() const noexcept { return left_at_ns_; }
   [[nodiscard]] static CurlTransfer& of(CURL* easy);
 
  private:
@@ -113,7 +115,8 @@ class CurlTransfer {
   long bytes_before_ = 0;  // that had left before the request, for the tunnel
 
   bool fresh_ = false;
-  int sends_ = 0;                      // calls of the pre-request callback for this connection
+  int sends_ = 0;  // calls of the pre-request callback for this connection
+  std::uint64_t left_at_ns_ = 0;
   bool spoiled_ = false;               // the kept connection had something to read, or was dead
   std::vector<curl_socket_t> opened_;  // by this request, until one of them is its connection
   curl_socket_t connection_ = CURL_SOCKET_BAD;  // that carries the request; valid while it runs

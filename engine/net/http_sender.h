@@ -35,6 +35,9 @@ struct HttpOutcome {
   bool response_truncated = false;
   std::string peer;  // "192.0.2.1:443", where a connection was made
   core::Duration duration{0};
+  // From send() to the moment the request's first byte was about to leave on a ready connection;
+  // unset: it never came to that.
+  std::optional<core::Duration> left_after;
   std::string detail;  // what happened, in words, without URL query, secrets or payload; empty when
                        // all went well
 };

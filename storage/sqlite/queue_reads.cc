@@ -103,6 +103,7 @@ QueueCounts read_queue(Db& db, std::int64_t now) {
     counts.waiting += endpoint.waiting;
     counts.due += endpoint.due;
     cancelled += endpoint.cancelled;
+    if (endpoint.listed) ++counts.endpoints[endpoint.state];
     if (endpoint.state != EndpointState::kActive) counts.held += endpoint.waiting;
     keep_earlier(counts.oldest_at, accepted_at(db, endpoint.oldest));
     keep_earlier(counts.next_at, endpoint.next_at);

@@ -24,6 +24,7 @@
 #include "outrider/provider.h"
 #include "outrider/receiver.h"
 #include "tests/source_dir.h"
+#include "tests/unit/metrics_text.h"
 
 namespace outrider {
 namespace {
@@ -172,6 +173,40 @@ TEST_F(EngineTest, a_published_event_arrives_signed_over_https_and_is_recorded) 
     EXPECT_TRUE(*stopped) << "drained";
     engine_.reset();
   }
+}
+
+TEST_F(EngineTest, metrics_are_told_to_any_thread_before_while_and_after_it_runs) {
+  Inbox inbox;
+  const std::string url = receive("standard-webhooks", inbox);
+  open_engine();
+  const auto side = database();
+  add_endpoint(*side, "standard-webhooks", url);
+  const std::string name =
+      R"(outrider_events_total{outcome="accepted",provider="standard-webhooks"})";
+  EXPECT_EQ(sample(engine_->metrics_text(), name), 0);
+  const auto receipt = engine_->publish({.account = "acme",
+                                         .provider = "standard-webhooks",
+                                         .type = "loan.paid",
+                                         .payload = R"({"loan":7})"});
+  ASSERT_TRUE(receipt) << receipt.error().to_string();
+  EXPECT_TRUE(delivered(*side, receipt->id));
+  std::atomic<int> told = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      const std::string text = engine_->metrics_text();
+      if (sample(text, name) == 1 && sample(text, R"(outrider_endpoints{state="active"})")) ++told;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(told, 4);
+  EXPECT_EQ(engine_->metrics_text().find("process_"), std::string::npos) << "the host's to tell";
+  ASSERT_TRUE(engine_->stop());
+  const std::string after = engine_->metrics_text();
+  EXPECT_EQ(sample(after, name), 1);
+  EXPECT_EQ(sample(after, R"(outrider_attempts_total{error="none",outcome="delivered",)"
+                          R"(provider="standard-webhooks"})"),
+            1);
 }
 
 TEST_F(EngineTest, many_threads_publish_and_each_event_arrives_once) {

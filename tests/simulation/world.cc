@@ -30,6 +30,12 @@ std::string header(const net::HttpRequest& request, const std::string& name) {
   return {};
 }
 
+std::vector<std::string> provider_names(const Providers& providers) {
+  std::vector<std::string> names;
+  for (const core::Provider* provider : providers.core().list()) names.push_back(provider->name);
+  return names;
+}
+
 }  // namespace
 
 core::Timers::Id VirtualTime::start(core::Duration after, std::function<void()> callback) {
@@ -95,6 +101,7 @@ void VirtualSender::answer(std::uint64_t id, const Answer& given) {
   outcome.status = given.status;
   outcome.retry_after = given.retry_after;
   outcome.duration = given.takes;
+  if (given.leaves_after) outcome.left_after = given.leaves_after;
   done(std::move(outcome));
 }
 
@@ -111,6 +118,7 @@ void VirtualSender::abort_all() {
 World::World(WorldOptions options)
     : options_(std::move(options)),
       providers_(must(Providers::load(options_.providers_dir))),
+      metrics({.version = "test", .providers = provider_names(providers_), .routes = {}}),
       log_([this](std::string_view line) { log_lines.emplace_back(line); }) {
   std::string pattern = (std::filesystem::temp_directory_path() / "outrider-world-XXXXXX").string();
   folder_ = ::mkdtemp(pattern.data());
@@ -144,6 +152,7 @@ void World::boot() {
                         .providers = providers_.core(),
                         .intake = *intake_,
                         .log = log_,
+                        .metrics = metrics,
                         .roll = [] { return 0.5; },
                         .failed = [this](Error error) { failure_ = std::move(error); }},
       DispatcherOptions{.scheduler = {.max_in_flight = options_.max_in_flight}, .urls = {}});

@@ -17,6 +17,7 @@
 #include "dispatcher.h"
 #include "intake.h"
 #include "log.h"
+#include "metrics.h"
 #include "net/http_sender.h"
 #include "outrider/provider.h"
 #include "storage/storage_thread.h"
@@ -54,6 +55,7 @@ struct Answer {
   ErrorClass error = ErrorClass::kNone;
   core::Duration takes{5};
   std::optional<core::Duration> retry_after;
+  std::optional<core::Duration> leaves_after = core::Duration(1);  // unset: nothing left
 };
 struct Sent {
   std::string url;
@@ -137,13 +139,18 @@ class World {
   std::vector<std::string> log_lines;
 
  private:
+  WorldOptions options_;
+  std::string folder_;
+  Providers providers_;
+
+ public:
+  Metrics metrics;  // of all the engines that ran
+
+ private:
   void boot();
   void halt();
   std::unique_ptr<storage::Outbox> open(bool engine) const;
 
-  WorldOptions options_;
-  std::string folder_;
-  Providers providers_;
   std::unique_ptr<storage::Outbox> side_;  // the operator's connection
   std::unique_ptr<Intake> intake_;
   Log log_;

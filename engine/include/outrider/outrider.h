@@ -110,6 +110,11 @@ class Engine {
   // Callable from any thread. serve exits with it; an embedding host reopens.
   [[nodiscard]] Result<void> health() const;
 
+  // What Prometheus scrapes, in its text format 0.0.4: counters since open(), and the queue as it
+  // was a few seconds ago. The API's GET /metrics is the same and process_* beside it, which an
+  // embedding host has of its own. Callable from any thread; may read from the disk.
+  [[nodiscard]] std::string metrics_text() const;
+
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
