@@ -82,30 +82,51 @@ std::vector<std::string> split(const char* list) {
 
 // As many bytes as the first version had; every later field comes after them.
 constexpr std::size_t kFirstOptionsSize = offsetof(outrider_options, key_file);
-constexpr std::size_t kMostOptionsSize = 4096;  // beyond it nobody has set it
+constexpr std::size_t kFirstEventSize = offsetof(outrider_event, traceparent);
+constexpr std::size_t kMostSize = 4096;  // beyond it nobody has set it
 
-// The caller's options as this version has them: what an older program does not know is zero, and
-// what a newer one knows and we do not must be.
-Result<outrider_options> known_options(const outrider_options* from) {
-  if (from == nullptr || from->size < kFirstOptionsSize || from->size > kMostOptionsSize) {
-    return outrider::fail(ErrorCode::kInvalidArgument, "options are missing or of another version",
-                          "options.size", "set it to sizeof(outrider_options)");
+// The caller's struct as this version has it: what an older program does not know is zero, and what
+// a newer one knows and we do not must be. `name` is "options" or "event".
+template <class Struct>
+Result<Struct> known_part(const Struct* from, std::size_t first_size, const std::string& name) {
+  if (from == nullptr || from->size < first_size || from->size > kMostSize) {
+    return outrider::fail(ErrorCode::kInvalidArgument, name + ": missing or of another version",
+                          name + ".size", "set it to sizeof(outrider_" + name + ")");
   }
   const auto* bytes = reinterpret_cast<const unsigned char*>(from);
-  const std::size_t known = std::min(from->size, sizeof(outrider_options));
+  const std::size_t known = std::min(from->size, sizeof(Struct));
   if (std::any_of(bytes + known, bytes + from->size,
                   [](unsigned char byte) { return byte != 0; })) {
     return outrider::fail(ErrorCode::kInvalidArgument,
-                          "an option is set that this version of the library does not know",
-                          "options.size", "use the library that belongs to the header");
+                          name + ": a field is set that this version of the library does not know",
+                          name + ".size", "use the library that belongs to the header");
   }
-  outrider_options options{};
-  std::memcpy(&options, bytes, known);
-  return options;
+  Struct copy{};
+  std::memcpy(&copy, bytes, known);
+  return copy;
+}
+
+using TellNotice = void (*)(void* context, const outrider_notice* notice);
+
+void tell(TellNotice call, void* context, const outrider::Notice& notice) {
+  const std::string kind(outrider::notice_kind_name(notice.kind));
+  const outrider_notice told{.size = sizeof(outrider_notice),
+                             .id = notice.id.c_str(),
+                             .at = notice.at,
+                             .kind = kind.c_str(),
+                             .account = notice.account.c_str(),
+                             .provider = notice.provider.c_str(),
+                             .endpoint = notice.endpoint.c_str(),
+                             .delivery = notice.delivery.c_str(),
+                             .event = notice.event.c_str(),
+                             .event_type = notice.event_type.c_str(),
+                             .row = notice.row.value_or(0),
+                             .detail = notice.detail.c_str()};
+  call(context, &told);
 }
 
 Result<outrider::Options> options_of(const outrider_options* given) {
-  const auto from = known_options(given);
+  const auto from = known_part(given, kFirstOptionsSize, "options");
   if (!from) return tl::unexpected(from.error());
   outrider::Options options;
   options.database = text(from->database);
@@ -128,6 +149,11 @@ Result<outrider::Options> options_of(const outrider_options* given) {
   }
   if (from->max_in_flight != 0) options.max_in_flight = from->max_in_flight;
   if (from->max_payload_bytes != 0) options.max_payload_bytes = from->max_payload_bytes;
+  if (from->notice != nullptr) {
+    options.on_notice = [call = from->notice, context = from->notice_context](
+                            const outrider::Notice& notice) { tell(call, context, notice); };
+  }
+  options.notices_after = optional_text(from->notices_after);
   if (from->log != nullptr) {
     options.log = [log = from->log, context = from->log_context](std::string_view line) {
       log(context, std::string(line).c_str());
@@ -136,11 +162,9 @@ Result<outrider::Options> options_of(const outrider_options* given) {
   return options;
 }
 
-Result<outrider::Event> event_of(const outrider_event* from) {
-  if (from == nullptr || from->size < sizeof(outrider_event)) {
-    return outrider::fail(ErrorCode::kInvalidArgument, "the event is missing or of another version",
-                          "event.size", "set it to sizeof(outrider_event)");
-  }
+Result<outrider::Event> event_of(const outrider_event* given) {
+  const auto from = known_part(given, kFirstEventSize, "event");
+  if (!from) return tl::unexpected(from.error());
   outrider::Event event{.account = text(from->account),
                         .provider = text(from->provider),
                         .type = text(from->type),
@@ -148,7 +172,9 @@ Result<outrider::Event> event_of(const outrider_event* from) {
                         .idempotency_key = optional_text(from->idempotency_key),
                         .ordering_key = optional_text(from->ordering_key),
                         .expires_at = std::nullopt,
-                        .endpoints = {}};
+                        .endpoints = {},
+                        .traceparent = optional_text(from->traceparent),
+                        .tracestate = optional_text(from->tracestate)};
   if (from->expires_at != 0) event.expires_at = from->expires_at;
   return event;
 }

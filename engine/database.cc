@@ -365,6 +365,10 @@ Result<std::uint32_t> Database::cancel(const std::string& id, const std::string&
   return changed->count;
 }
 
+Result<NoticePage> Database::notices(const NoticeFilter& filter) {
+  return impl_->views_.notices(filter);
+}
+
 Result<KeyView> Database::keys() {
   auto status = impl_->outbox_->key_status();
   if (!status) return pass(status);

@@ -15,6 +15,11 @@ std::uint64_t count_of(const storage::QueueCounts& counts, DeliveryState state) 
   return found == counts.finished.end() ? 0 : found->second;
 }
 
+std::optional<std::string> maybe(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  return text;
+}
+
 // A receiver's answer may echo what it was sent, so it is shown by the payload's rules: unknown
 // text is masked whole, and so is all of a provider whose definition does not say what is
 // sensitive.
@@ -72,7 +77,9 @@ EventView DatabaseViews::event_view(const storage::EventRecord& record) const {
           .payload = {},
           .payload_purged = record.purged,
           .unreadable = record.unreadable,
-          .deliveries = {}};
+          .deliveries = {},
+          .traceparent = maybe(record.trace.parent),
+          .tracestate = maybe(record.trace.state)};
 }
 
 Result<DeliveryView> DatabaseViews::delivery_view(const storage::DeliveryRecord& record,

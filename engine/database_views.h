@@ -33,6 +33,8 @@ class DatabaseViews {
   [[nodiscard]] Result<std::vector<AuditEntry>> audit(const AuditFilter& filter);
   [[nodiscard]] Result<ChainView> chain(const std::string& expected);
 
+  [[nodiscard]] Result<NoticePage> notices(const NoticeFilter& filter);
+
   struct Object {
     std::optional<storage::EventRow> event;
     std::optional<storage::DeliveryRow> delivery;

@@ -261,7 +261,11 @@ Result<net::HttpRequest> Dispatcher::build(const Endpoint& endpoint,
   if (!has_id) request.headers.push_back({"webhook-id", id});
   request.headers.push_back({"Content-Type", provider.content_type});
   for (const HeaderField& header : provider.headers) request.headers.push_back(header);
-  for (const HeaderField& header : endpoint.record.spec.headers) request.headers.push_back(header);
+  for (const HeaderField& header : endpoint.record.spec.headers) {
+    if (!core::is_trace_header(header.name)) request.headers.push_back(header);
+  }
+  if (!job.trace.parent.empty()) request.headers.push_back({"traceparent", job.trace.parent});
+  if (!job.trace.state.empty()) request.headers.push_back({"tracestate", job.trace.state});
   return request;
 }
 

@@ -23,6 +23,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -64,8 +65,9 @@ class Dispatcher {
     const Intake& intake;
     const Log& log;
     Metrics& metrics;
-    std::function<double()> roll;       // [0, 1), for jitter
-    std::function<void(Error)> failed;  // the engine cannot go on
+    std::function<double()> roll;        // [0, 1), for jitter
+    std::function<void(Error)> failed;   // the engine cannot go on
+    std::function<void()> noticed = {};  // there may be new notices
   };
   Dispatcher(Parts parts, DispatcherOptions options);
   ~Dispatcher();
@@ -85,6 +87,11 @@ class Dispatcher {
   void pump();
 
   [[nodiscard]] std::uint32_t in_flight() const noexcept { return scheduler_.in_flight(); }
+
+  // Of a provider that is told of notices.
+  [[nodiscard]] bool has_listeners(const std::string& provider) const {
+    return listeners_.contains(provider);
+  }
 
  private:
   struct Breaker {
@@ -123,6 +130,7 @@ class Dispatcher {
   void look_at(std::vector<storage::DeliveryRow> deliveries);
   Breaker& breaker_of(Endpoint& endpoint);
   void set_sending(Endpoint& endpoint, bool sends);
+  void noticed() const;
   void pick_up_inbox();
   void picked_up(const storage::Applied& applied, Metrics::Provider series);
   void refused_at_commit(std::int64_t inbox_row, Metrics::Provider series, const Error& error);
@@ -171,6 +179,8 @@ class Dispatcher {
   std::map<storage::EndpointRow, Endpoint> endpoints_;
   std::map<AccountKey, Breaker> accounts_;
   HeldIdentities identities_;
+  // By provider: its endpoints, where it is told of notices.
+  std::map<std::string, std::set<storage::EndpointRow>> listeners_;
   core::Timers::Id wake_timer_ = 0;
   core::Timers::Id maintain_timer_ = 0;
   std::optional<core::Instant> maintain_at_;  // when it fires

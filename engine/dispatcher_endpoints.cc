@@ -40,6 +40,11 @@ void Dispatcher::forget_endpoint(storage::EndpointRow row) {
   scheduler_.remove_lane(row);
   const auto found = endpoints_.find(row);
   if (found == endpoints_.end()) return;
+  const auto listeners = listeners_.find(found->second.record.spec.provider);
+  if (listeners != listeners_.end()) {
+    listeners->second.erase(row);
+    if (listeners->second.empty()) listeners_.erase(listeners);
+  }
   found->second.removed = true;
   found->second.sends = false;
   found->second.identity.reset();  // and with it its connections
@@ -72,6 +77,9 @@ void Dispatcher::put_endpoint(storage::EndpointRecord record) {
   endpoint.record = std::move(record);
   endpoint.provider = parts_.providers.find(endpoint.record.spec.provider);
   endpoint.series = parts_.metrics.provider(endpoint.record.spec.provider);
+  if (endpoint.provider != nullptr && endpoint.provider->notices) {
+    listeners_[endpoint.provider->name].insert(row);
+  }
   endpoint.identity = identities_.hold(endpoint.record.spec.tls);
   endpoint.target = core::parse_target(endpoint.record.spec.url, options_.urls);
   scheduler_.set_lane(row, {.max_in_flight = endpoint.record.spec.max_in_flight,
@@ -139,7 +147,12 @@ void Dispatcher::on_foreign_commit() {
       });
 }
 
+void Dispatcher::noticed() const {
+  if (parts_.noticed) parts_.noticed();
+}
+
 void Dispatcher::follow(const storage::ForeignChanges& changes) {
+  if (!changes.endpoints.empty()) noticed();  // activated, perhaps
   for (const storage::EndpointRow row : changes.endpoints) load_endpoint(row);
   for (const storage::EndpointRow row : changes.work) {
     if (endpoints_.contains(row)) {
@@ -207,6 +220,7 @@ void Dispatcher::picked_up(const storage::Applied& applied, Metrics::Provider se
   const auto* enqueued = std::get_if<storage::Enqueued>(&applied);
   if (enqueued == nullptr) {
     parts_.metrics.event(series, EventFate::kRejected);
+    noticed();
     return;
   }
   parts_.metrics.event(series, enqueued->duplicate ? EventFate::kDuplicate : EventFate::kAccepted);
@@ -226,6 +240,7 @@ void Dispatcher::refused_at_commit(std::int64_t inbox_row, Metrics::Provider ser
       storage::RejectInboxRow{
           .row = inbox_row, .reason = error.to_string(), .now = core::to_ms(parts_.clock.wall())},
       [this, series](const storage::Outcome& outcome) {
+        noticed();
         if (outcome) parts_.metrics.event(series, EventFate::kRejected);
       });
 }

@@ -167,6 +167,10 @@ void Dispatcher::record(storage::Mutation mutation, core::Claim claim, core::Slo
 void Dispatcher::recorded(const storage::Finished& finished, const core::Claim& claim,
                           core::SlotResult result) {
   release(claim, result);
+  if (finished.state == DeliveryState::kExhausted || finished.state == DeliveryState::kExpired ||
+      !finished.deactivated.empty()) {
+    noticed();
+  }
   add_due(finished.due);
   if (finished.stale_health) load_endpoint(claim.endpoint);
 }
@@ -211,6 +215,8 @@ void Dispatcher::log_attempt(const Flight& flight, const storage::AttemptFinishe
   const std::string next = mutation.step == core::DeliveryStep::kFailAgain
                                ? rfc3339(core::wall_from_ms(mutation.next_at))
                                : std::string();
+  const auto trace =
+      flight.job.trace.parent.empty() ? std::string_view() : core::trace_id(flight.job.trace);
   parts_.log.line(parts_.clock.wall(), "attempt",
                   {{LogField::kEvent, event},
                    {LogField::kDelivery, delivery},
@@ -221,7 +227,8 @@ void Dispatcher::log_attempt(const Flight& flight, const storage::AttemptFinishe
                    {LogField::kError, error_class_name(mutation.attempt.error)},
                    {LogField::kDurationMs, mutation.attempt.duration_ms},
                    {LogField::kDetail, mutation.attempt.detail},
-                   {LogField::kNextAt, next}});
+                   {LogField::kNextAt, next},
+                   {LogField::kTraceId, trace}});
 }
 
 }  // namespace outrider

@@ -33,6 +33,8 @@
 #include "net/own_addresses.h"
 #include "net/resolver.h"
 #include "net/wall_clock.h"
+#include "notice_feed.h"
+#include "notice_views.h"
 #include "outrider/database.h"
 #include "outrider/outrider.h"
 #include "outrider/provider.h"
@@ -133,6 +135,7 @@ class Engine::Impl {
 
   ~Impl() { (void)stop(); }
 
+  Result<void> begin_notices();  // before start()
   Result<void> start();
   Result<bool> stop();
   void publish(const Event& event, std::function<void(Result<EventReceipt>)> done);
@@ -164,6 +167,7 @@ class Engine::Impl {
   Log log_;
   Metrics metrics_;
   mutable EngineReadings readings_;  // has its own locks
+  std::optional<storage::NoticeRow> notices_after_;
 
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<net::Loop::Waker> waker_;
@@ -171,6 +175,7 @@ class Engine::Impl {
   std::unique_ptr<net::HttpSender> sender_;
   std::unique_ptr<storage::StorageThread> storage_;
   std::unique_ptr<StorageLink> link_;
+  std::unique_ptr<NoticeFeed> notices_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<net::Loop::Watch> wal_watch_;
   std::unique_ptr<net::Loop::Watch> wake_socket_;
@@ -246,6 +251,17 @@ void Engine::Impl::probe(const std::function<void(Result<void>)>& done) {
   if (!sent) done(tl::unexpected(std::move(sent.error())));
 }
 
+Result<void> Engine::Impl::begin_notices() {
+  if (!options_.notices_after) return {};
+  auto row = notice_row(*options_.notices_after, intake_.ids());
+  if (!row) {
+    return fail(ErrorCode::kInvalidArgument, row.error().message, "notices_after",
+                row.error().hint);
+  }
+  notices_after_ = *row;
+  return {};
+}
+
 Result<void> Engine::Impl::start() {
   if (running_ || storage_) return fail(ErrorCode::kConflict, "the engine was started before");
   if (auto built = build_loop_side(); !built) return built;
@@ -273,11 +289,23 @@ Result<void> Engine::Impl::start() {
                         .log = log_,
                         .metrics = metrics_,
                         .roll = crypto::random_unit,
-                        .failed = [this](Error error) { failed(std::move(error)); }},
+                        .failed = [this](Error error) { failed(std::move(error)); },
+                        .noticed = [this] { notices_->look(); }},
       DispatcherOptions{.scheduler = {.max_in_flight = options_.max_in_flight},
                         .urls = std::move(urls),
                         .retain_payload_days = options_.retain_payload_days,
                         .retain_attempt_days = options_.retain_attempt_days});
+
+  notices_ = std::make_unique<NoticeFeed>(NoticeFeed::Parts{
+      .clock = *loop_,
+      .timers = *loop_,
+      .storage = *link_,
+      .providers = providers_.core(),
+      .ids = intake_.ids(),
+      .log = log_,
+      .has_endpoints = [this](const std::string& name) { return dispatcher_->has_listeners(name); },
+      .enqueued = [this](const storage::Enqueued& made) { dispatcher_->on_enqueued(made); },
+      .tell = options_.on_notice});
 
   for (const std::string& net : options_.targets.allow_nets) {
     log_.line(net::wall_now(), "net_allowed", {{LogField::kNet, net}});
@@ -289,7 +317,11 @@ Result<void> Engine::Impl::start() {
   auto is_ready = ready.get_future();
   running_ = true;
   thread_ = std::thread([this, &ready] {
-    dispatcher_->start([&ready] { ready.set_value(); });
+    notices_->start(notices_after_);
+    dispatcher_->start([this, &ready] {
+      notices_->look();
+      ready.set_value();
+    });
     loop_->run();
   });
   is_ready.wait();
@@ -432,7 +464,7 @@ void Engine::Impl::begin_stop() {
     if (--parts_stopping_ == 0) end_stop(true);
   };
   parts_stopping_ = api_ ? 2 : 1;
-  dispatcher_->stop(part_ended);
+  dispatcher_->stop([this, part_ended] { notices_->stop(part_ended); });
   if (api_) api_->stop(part_ended);
 }
 
@@ -452,6 +484,7 @@ Result<bool> Engine::Impl::stop() {
   storage_->stop();  // commits what publishers still have waiting; nothing calls back after this
   auto state = health();
   api_.reset();
+  notices_.reset();
   dispatcher_.reset();
   sender_.reset();
   resolver_.reset();
@@ -480,8 +513,10 @@ Result<std::unique_ptr<Engine>> Engine::open(Options options) {
   if (!outbox) return tl::unexpected(std::move(outbox.error()));
   auto id_key = (*outbox)->id_key();
   if (!id_key) return tl::unexpected(std::move(id_key.error()));
-  return std::unique_ptr<Engine>(new Engine(std::make_unique<Impl>(
-      std::move(options), std::move(*providers), std::move(*rules), std::move(*outbox), *id_key)));
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(*providers), std::move(*rules),
+                                     std::move(*outbox), *id_key);
+  if (auto begun = impl->begin_notices(); !begun) return tl::unexpected(std::move(begun.error()));
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

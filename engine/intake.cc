@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/trace_context.h"
 #include "crypto/mac.h"
 #include "storage/event_fields.h"
 
@@ -51,6 +52,9 @@ Result<storage::Enqueue> Intake::check(const Event& event, std::int64_t now_ms) 
     if (auto ok = check_field(**value, name); !ok) return tl::unexpected(ok.error());
   }
 
+  auto trace = core::read_trace(event.traceparent, event.tracestate);
+  if (!trace) return tl::unexpected(std::move(trace.error()));
+
   const core::Provider* provider = providers_->find(event.provider);
   if (provider == nullptr) {
     return fail(ErrorCode::kNotFound, "no provider is named \"" + event.provider + "\"", "provider",
@@ -60,6 +64,12 @@ Result<storage::Enqueue> Intake::check(const Event& event, std::int64_t now_ms) 
     return fail(ErrorCode::kInvalidArgument,
                 "provider \"" + provider->name + "\" has no event type \"" + event.type + "\"",
                 "type", "known: " + known_types(*provider));
+  }
+
+  if (provider->notices && !provider->event(event.type)->is_test) {
+    return fail(ErrorCode::kInvalidArgument,
+                "the events of provider \"" + provider->name + "\" are Outrider's own notices",
+                "provider", "publish with another provider");
   }
 
   std::optional<std::string_view> ordering_key;
@@ -86,6 +96,7 @@ Result<storage::Enqueue> Intake::check(const Event& event, std::int64_t now_ms) 
       .refuse_while_deactivated = provider->deactivate.refuse_new_events,
       .cancel_for_deactivated = provider->deactivate.pending == core::PendingRule::kCancel};
   enqueue.now = now_ms;
+  enqueue.trace = std::move(*trace);
   for (const std::string& id : event.endpoints) {
     const auto row = ids_.row(crypto::IdKind::kEndpoint, id);
     if (!row) {
@@ -108,7 +119,9 @@ storage::Mutation Intake::check(const storage::InboxRow& row, std::int64_t now_m
               .idempotency_key = row.idempotency_key,
               .ordering_key = row.ordering_key,
               .expires_at = row.expires_at,
-              .endpoints = {}};
+              .endpoints = {},
+              .traceparent = row.traceparent,
+              .tracestate = row.tracestate};
   auto enqueue = check(event, now_ms);
   if (!enqueue) return reject(enqueue.error().to_string());
   enqueue->inbox_row = row.row;

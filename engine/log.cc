@@ -9,9 +9,10 @@
 namespace outrider {
 namespace {
 
-constexpr std::array<std::string_view, 16> kFieldNames{
-    "endpoint", "event_id",    "delivery", "provider", "attempt", "status", "error",   "detail",
-    "reason",   "duration_ms", "next_at",  "count",    "pid",     "net",    "version", "file"};
+constexpr std::array<std::string_view, 17> kFieldNames{
+    "endpoint", "event_id", "delivery", "provider",    "attempt", "status",
+    "error",    "detail",   "reason",   "duration_ms", "next_at", "count",
+    "pid",      "net",      "version",  "file",        "trace_id"};
 
 // Whatever finds its way into a text: what follows the path of a URL stays out. It often carries a
 // token.

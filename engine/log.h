@@ -30,7 +30,8 @@ enum class LogField : std::uint8_t {
   kPid,
   kNet,  // an allowed CIDR
   kVersion,
-  kFile,  // a path of ours: the key file
+  kFile,     // a path of ours: the key file
+  kTraceId,  // of a W3C traceparent
 };
 
 struct LogValue {

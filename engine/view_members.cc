@@ -69,7 +69,9 @@ void ViewMembers::event(const EventView& event) {
   json_.member("has_idempotency_key", event.has_idempotency_key)
       .member("ordering_key", event.ordering_key);
   time("expires_at", event.expires_at);
-  json_.member("payload_purged", event.payload_purged);
+  json_.member("payload_purged", event.payload_purged)
+      .member("traceparent", event.traceparent)
+      .member("tracestate", event.tracestate);
 }
 
 void ViewMembers::delivery(const DeliveryView& delivery) {
@@ -93,6 +95,16 @@ void ViewMembers::attempt(const AttemptView& attempt) {
       .member("detail", attempt.detail)
       .member("response", attempt.response);
   text("unreadable", attempt.unreadable);
+}
+
+void ViewMembers::notice(const Notice& notice) {
+  json_.member("id", notice.id);
+  time("at", notice.at);
+  json_.member("kind", notice_kind_name(notice.kind));
+  text("account", notice.account).text("provider", notice.provider);
+  text("endpoint", notice.endpoint).text("delivery", notice.delivery).text("event", notice.event);
+  text("event_type", notice.event_type);
+  json_.member("row", notice.row).member("detail", notice.detail);
 }
 
 void ViewMembers::queue(const QueueView& queue) {

@@ -32,9 +32,10 @@ class ViewMembers {
   void endpoint_target(const EndpointView& endpoint);  // id to headers
   void endpoint_state(const EndpointView& endpoint);   // description to recent_failures
   void secrets(const std::vector<SecretView>& secrets);
-  void event(const EventView& event);           // id to payload_purged
+  void event(const EventView& event);           // id to tracestate
   void delivery(const DeliveryView& delivery);  // id to finished_at
   void attempt(const AttemptView& attempt);
+  void notice(const Notice& notice);            // id to detail
   void queue(const QueueView& queue);           // waiting to endpoints
   void provider(const ProviderView& provider);  // name to deactivation
 

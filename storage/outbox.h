@@ -23,6 +23,7 @@
 
 #include "core/deactivation_policy.h"
 #include "core/lifecycle.h"
+#include "core/trace_context.h"
 #include "outrider/result.h"
 #include "outrider/types.h"
 
@@ -31,6 +32,7 @@ namespace outrider::storage {
 using EventRow = std::int64_t;
 using DeliveryRow = std::int64_t;
 using EndpointRow = std::int64_t;
+using NoticeRow = std::int64_t;
 
 // A row of waiting work: (endpoint, next_at, delivery) is its identity.
 struct DueRow {
@@ -73,6 +75,7 @@ struct Enqueue {
   std::optional<std::int64_t>
       inbox_row;           // set: that outrider_outbox row becomes accepted in the same commit
   std::string actor = {};  // not empty: an operator's test of its one endpoint, for the audit trail
+  core::TraceContext trace = {};
 };
 struct Enqueued {
   EventRow event = 0;
@@ -232,7 +235,7 @@ struct CancelDeliveries {
 // One bounded step of housekeeping: finishes cancellations that a deactivation or removal began,
 // erases ended secrets, purges the payloads of events that finished (every delivery ended, or there
 // was none) before `payloads_before`, removes those that finished before `attempts_before` with all
-// that belongs to them. Row ids are never given out again.
+// that belongs to them, and the notices of before then. Row ids are never given out again.
 struct Maintain {
   std::int64_t payloads_before = 0;  // 0: keep
   std::int64_t attempts_before = 0;
@@ -256,6 +259,20 @@ struct ForgetAccount {
   std::int64_t now = 0;
   std::string actor;
 };
+// Notices become events of a provider whose definition asks for them: for each account that has
+// endpoints of it, one event that goes to those that were added before the notice. Either all of it
+// and the cursor, or nothing; so none is lost, and none is told twice. Errors: kConflict (the
+// cursor is not at `from`: read again).
+struct ForwardNotices {
+  struct Told {
+    NoticeRow notice = 0;
+    std::string type, body;  // of the event: canonical
+  };
+  std::string provider;
+  NoticeRow from = 0, through = 0;  // the cursor before and after
+  std::vector<Told> told;           // in order; those between that are left out are not told
+  std::int64_t now = 0;
+};
 // A step of a key rotation, to be repeated until it answers 0 keys changed: the first begins a new
 // generation of the key file, the last drops the older ones; those between wrap up to `limit` data
 // keys anew. Errors as above.
@@ -273,10 +290,10 @@ struct Changed {
 using Mutation = std::variant<Enqueue, RejectInboxRow, AttemptFinished, DeliveryEnded, AddEndpoint,
                               ChangeEndpoint, SetTls, RotateSecret, RetryDeliveries,
                               CancelDeliveries, Maintain, RecordReveal, ForgetAccount, RotateKeys,
-                              UpdateEndpoint, AddToken, RemoveToken, Touch>;
+                              UpdateEndpoint, AddToken, RemoveToken, Touch, ForwardNotices>;
 using Applied = std::variant<Changed, Enqueued, Finished>;
-using Outcome = Result<Applied>;  // Enqueue -> Enqueued; AttemptFinished, DeliveryEnded ->
-                                  // Finished; else Changed
+using Outcome = Result<Applied>;  // Enqueue, ForwardNotices -> Enqueued; AttemptFinished,
+                                  // DeliveryEnded -> Finished; else Changed
 
 // ---- what the engine reads
 // ---------------------------------------------------------------------------------------
@@ -317,6 +334,7 @@ struct DeliveryJob {
   std::uint32_t attempts_base =
       0;  // attempts made before the last operator's retry: the retry policy counts from here
   std::int64_t created_at = 0;
+  core::TraceContext trace = {};
 };
 
 struct InboxRow {
@@ -325,6 +343,7 @@ struct InboxRow {
   std::optional<std::string> idempotency_key, ordering_key;
   std::optional<std::int64_t> expires_at;
   std::string malformed;  // not empty: a column has an impossible value; says which and why
+  std::optional<std::string> traceparent = {}, tracestate = {};
 };
 
 // What happened since the last call that the caller's own batches did not tell it: what other
@@ -351,6 +370,7 @@ struct EventRecord {
   std::string body;
   bool purged = false;
   std::string unreadable;  // not empty: why the body cannot be opened
+  core::TraceContext trace = {};
 };
 struct DeliveryRecord {
   DeliveryRow row = 0;
@@ -387,6 +407,34 @@ struct RejectedRecord {
   std::int64_t row = 0;
   std::string account, provider, type, reason;
   std::int64_t created_at = 0;
+};
+
+// What is told of in the commit that does it: an endpoint that is switched off by its provider's
+// rules or activated, a delivery (of no test) that is exhausted or expired, a row of
+// outrider_outbox that is rejected. Row ids ascend in the order of the commits and are never given
+// out again.
+struct NoticeRecord {
+  NoticeRow row = 0;
+  std::int64_t at = 0;
+  NoticeKind kind = NoticeKind::kEndpointDeactivated;
+  std::string account, provider, type;
+  std::optional<EndpointRow> endpoint;
+  std::optional<DeliveryRow> delivery;
+  std::optional<EventRow> event;
+  std::optional<std::int64_t> inbox;
+  std::string detail;
+};
+struct NoticeQuery {
+  NoticeRow after = 0;
+  std::optional<std::int64_t> since;
+  std::optional<NoticeKind> kind;
+  std::string account;
+  bool newest = false;  // the last ones instead of the first; ascending all the same
+  std::uint32_t limit = 50;
+};
+struct NoticeRows {
+  std::vector<NoticeRecord> notices;
+  NoticeRow through = 0;  // all up to this one were looked at: go on after it
 };
 
 struct KeyStatus {
@@ -474,6 +522,11 @@ class Outbox {
   [[nodiscard]] virtual Result<QueueCounts> queue(std::int64_t now) = 0;
   [[nodiscard]] virtual Result<std::vector<EndpointCounts>> queue_by_endpoint(std::int64_t now) = 0;
   [[nodiscard]] virtual Result<std::vector<RejectedRecord>> rejected(std::uint32_t limit) = 0;
+
+  [[nodiscard]] virtual Result<NoticeRows> notices(const NoticeQuery& query) = 0;
+  // Where ForwardNotices stands for this provider; what its oldest endpoint must not hear is passed
+  // over.
+  [[nodiscard]] virtual Result<NoticeRow> notices_forwarded(const std::string& provider) = 0;
 
   [[nodiscard]] virtual Result<KeyStatus> key_status() = 0;
   [[nodiscard]] virtual Result<std::vector<TokenView>> tokens() = 0;

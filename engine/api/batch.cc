@@ -38,6 +38,7 @@ std::shared_ptr<Batch> Batch::make(Call call, const Publish& publish, WorkThread
 Batch::Batch(Call call, const Publish& publish, WorkThread& intake,
              std::function<void(Answer)> done)
     : call_(std::move(call)),
+      trace_(trace_of(call_)),
       publish_(publish),
       intake_(intake),
       done_(std::move(done)),
@@ -76,6 +77,7 @@ void Batch::publish_line(std::size_t line) {
   }
   auto event = event_from_json(lines_[line], call_.who);
   if (!event) return settled(line, refused(event.error()));
+  adopt_trace(*event, trace_);
   publish_(*event, [self = shared_from_this(), line](Result<EventReceipt> receipt) {
     if (receipt) {
       self->settled(line, receipt_json(*receipt) + "\n");

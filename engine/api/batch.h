@@ -16,6 +16,7 @@
 
 #include "api/call.h"
 #include "api/work_thread.h"
+#include "core/trace_context.h"
 #include "outrider/types.h"
 
 namespace outrider::api {
@@ -41,6 +42,7 @@ class Batch : public std::enable_shared_from_this<Batch> {
   void settled(std::size_t line, std::string answer);
 
   const Call call_;
+  const core::TraceContext trace_;  // the request's, for lines without one
   const Publish& publish_;
   WorkThread& intake_;
   std::function<void(Answer)> done_;

@@ -72,6 +72,8 @@ Read<Event> from_structured(const Call& call) {
   members->take("provider", event.provider);
   members->take("partitionkey", event.ordering_key);
   members->take_time("expirytime", event.expires_at);
+  members->take("traceparent", event.traceparent);
+  members->take("tracestate", event.tracestate);
   members->take_raw("data", data);
   members->take_raw("data_base64", base64);
   if (base64) members->wrong("data_base64", "the data of an event must be JSON");
@@ -114,6 +116,8 @@ Read<Event> from_binary(const Call& call) {
   event.provider = attribute("provider");
   event.payload = call.body;
   if (call.header("ce-partitionkey") != nullptr) event.ordering_key = attribute("partitionkey");
+  if (call.header("ce-traceparent") != nullptr) event.traceparent = attribute("traceparent");
+  if (call.header("ce-tracestate") != nullptr) event.tracestate = attribute("tracestate");
   if (call.header("ce-expirytime") != nullptr) {
     event.expires_at = core::parse_time(attribute("expirytime"));
     if (!event.expires_at) {

@@ -23,6 +23,7 @@ Answer activate_endpoint(Database& database, const Call& call);
 Answer test_endpoint(Database& database, const Call& call);
 Answer rotate_secret(Database& database, const Call& call);
 
+Answer list_notices(Database& database, const Call& call);
 Answer show_queue(Database& database, const Call& call);
 Answer list_providers(Database& database, const Call& call);
 

@@ -6,6 +6,7 @@
 #include "api/operate.h"
 #include "api/publishing.h"
 #include "api/views.h"
+#include "core/provider.h"
 #include "crypto/mac.h"
 
 namespace outrider::api {
@@ -107,6 +108,11 @@ Problem spec_problem(const Error& error) {
 Answer create_endpoint(Database& database, const Call& call) {
   auto spec = endpoint_spec(call);
   if (!spec) return tl::unexpected(std::move(spec.error()));
+  const core::Provider* provider = database.providers().core().find(spec->provider);
+  if (provider != nullptr && provider->notices && !call.who.account.empty()) {
+    return refuse(kForbidden, "notices are about all accounts, the token is bound to one",
+                  "/provider");
+  }
   auto added = database.add_endpoint(*spec);
   crypto::wipe(spec->secret);
   crypto::wipe(spec->tls.key);

@@ -34,9 +34,11 @@ constexpr std::array kKinds{
 };
 
 // What an Error calls by its name, and the body too.
-constexpr std::array<std::string_view, 13> kFields{
-    "account", "provider", "type",    "idempotency_key", "ordering_key",    "expires_at",    "url",
-    "secret",  "types",    "headers", "description",     "rate_per_second", "max_in_flight",
+constexpr std::array<std::string_view, 15> kFields{
+    "account",       "provider",    "type",        "idempotency_key",
+    "ordering_key",  "expires_at",  "url",         "secret",
+    "types",         "headers",     "description", "rate_per_second",
+    "max_in_flight", "traceparent", "tracestate",
 };
 
 }  // namespace

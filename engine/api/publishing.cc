@@ -54,11 +54,28 @@ Read<Event> event_from_json(std::string_view body, const Principal& who) {
   members->take("ordering_key", event.ordering_key);
   members->take_time("expires_at", event.expires_at);
   members->take("endpoint_ids", event.endpoints);
+  members->take("traceparent", event.traceparent);
+  members->take("tracestate", event.tracestate);
   members->require("payload", payload.has_value());
   if (auto done = members->finish(); !done) return tl::unexpected(std::move(done.error()));
   event.payload = *payload;
   if (auto ok = settle_account(event, who); !ok) return tl::unexpected(std::move(ok.error()));
   return event;
+}
+
+core::TraceContext trace_of(const Call& call) {
+  std::vector<std::string_view> parents, states;
+  for (const HeaderField& field : call.headers) {
+    if (core::equal_ignoring_case(field.name, "traceparent")) parents.push_back(field.value);
+    if (core::equal_ignoring_case(field.name, "tracestate")) states.push_back(field.value);
+  }
+  return core::propagated_trace(parents, states);
+}
+
+void adopt_trace(Event& event, const core::TraceContext& trace) {
+  if (event.traceparent || event.tracestate || trace.parent.empty()) return;
+  event.traceparent = trace.parent;
+  if (!trace.state.empty()) event.tracestate = trace.state;
 }
 
 Read<Publication> publication_from(const Call& call) {
@@ -68,6 +85,7 @@ Read<Publication> publication_from(const Call& call) {
     if (auto ok = settle_account(*event, call.who); !ok) {
       return tl::unexpected(std::move(ok.error()));
     }
+    adopt_trace(*event, trace_of(call));
     const bool binary = call.header("ce-specversion") != nullptr;
     return Publication{.event = std::move(*event), .payload_at = binary ? "" : "/data"};
   }
@@ -77,6 +95,7 @@ Read<Publication> publication_from(const Call& call) {
   }
   auto event = event_from_json(call.body, call.who);
   if (!event) return tl::unexpected(std::move(event.error()));
+  adopt_trace(*event, trace_of(call));
   if (const std::string* field = call.header("idempotency-key")) {
     std::string key = key_of(*field);
     if (event->idempotency_key && *event->idempotency_key != key) {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "api/call.h"
+#include "core/trace_context.h"
 #include "outrider/types.h"
 
 namespace outrider::api {
@@ -15,9 +16,14 @@ namespace outrider::api {
 // CloudEvents 1.0: structured (application/cloudevents+json) and binary (fields ce-…). Context
 // attributes become: type, the event's type; source and id together, its idempotency key;
 // `account`, `provider` (extensions), the same here; partitionkey, the ordering key; expirytime,
-// its end. Other attributes are theirs who sent them and are not kept. Data must be JSON.
+// its end; traceparent, tracestate, its trace. Other attributes are theirs who sent them and are
+// not kept. Data must be JSON.
 [[nodiscard]] bool is_cloud_event(const Call& call);
 [[nodiscard]] Read<Event> event_from_cloud_event(const Call& call);
+
+// The trace that the request is part of, from its header; the event's own where it has one.
+[[nodiscard]] core::TraceContext trace_of(const Call& call);
+void adopt_trace(Event& event, const core::TraceContext& trace);
 
 struct Publication {
   Event event;

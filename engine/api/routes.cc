@@ -82,6 +82,12 @@ std::span<const Route> routes() {
        {},
        kSmall},
       {"GET", "/v1/queue", Role::kRead, kDatabase, show_queue},
+      {"GET",
+       "/v1/notices",
+       Role::kRead,
+       kDatabase,
+       list_notices,
+       {"cursor", "limit", "kind", "account", "since"}},
       {"GET", "/v1/providers", Role::kRead, kDatabase, list_providers},
   };
   return table;

@@ -52,6 +52,12 @@ void write_attempts(JsonOutput& json, const EventView& event) {
   json.end_array().end_object();
 }
 
+void write(JsonOutput& json, const Notice& notice) {
+  json.begin_object();
+  members(json).notice(notice);
+  json.end_object();
+}
+
 void write(JsonOutput& json, const QueueView& queue) {
   json.begin_object();
   members(json).queue(queue);

@@ -17,6 +17,7 @@ enum class Detail { kShort, kFull };
 void write(core::JsonOutput& json, const EndpointView& endpoint);
 void write(core::JsonOutput& json, const EventView& event, Detail detail);
 void write_attempts(core::JsonOutput& json, const EventView& event);
+void write(core::JsonOutput& json, const Notice& notice);
 void write(core::JsonOutput& json, const QueueView& queue);
 void write(core::JsonOutput& json, const ProviderView& provider);
 

@@ -11,9 +11,10 @@
 namespace outrider::core {
 namespace {
 
-// RFC 9110 section 7.6.1 and what the HTTP client writes itself. `webhook-id` is the engine's: it
+// RFC 9110 section 7.6.1 and what the HTTP client writes itself; and the trace, which is each
+// event's own. `webhook-id` is the engine's: it
 // is sent with every request, so that a receiver can recognise a repetition.
-constexpr std::array<std::string_view, 17> kEngineHeaders = {
+constexpr std::array<std::string_view, 19> kEngineHeaders = {
     "accept-encoding",
     "connection",
     "content-encoding",
@@ -27,6 +28,8 @@ constexpr std::array<std::string_view, 17> kEngineHeaders = {
     "proxy-authorization",
     "proxy-connection",
     "te",
+    "traceparent",
+    "tracestate",
     "trailer",
     "transfer-encoding",
     "upgrade",

@@ -71,6 +71,7 @@ struct Provider {
   std::string ordering_pointer;  // empty: none
   std::string content_type = "application/json";
   std::vector<HeaderField> headers;  // fixed extra headers
+  bool notices = false;              // its events are the engine's own notices, and nobody else's
 
   // The type's entry, or the "*" one; null: the provider does not know this type.
   [[nodiscard]] const EventType* event(std::string_view type) const;

@@ -5,6 +5,7 @@
 // The format is schemas/providers/provider.schema.json; that file and this code are held together
 // by a test.
 #include <algorithm>
+#include <array>
 
 #include "core/provider_sections.h"
 
@@ -34,6 +35,19 @@ void read_identity(const ObjectReader& root, Provider& provider) {
   (void)root.text("documentation");
 }
 
+// A kind of notice that the definition has no event for would be told to nobody.
+void check_notices(const Provider& provider, FaultList& faults) {
+  constexpr std::array kKinds{NoticeKind::kEndpointDeactivated, NoticeKind::kEndpointActivated,
+                              NoticeKind::kDeliveryExhausted, NoticeKind::kDeliveryExpired,
+                              NoticeKind::kEventRejected};
+  for (const NoticeKind kind : kKinds) {
+    const EventType* event = provider.event(notice_kind_name(kind));
+    if (event != nullptr && !event->is_test) continue;
+    faults.add("/events", "has no event type \"" + std::string(notice_kind_name(kind)) + "\"",
+               "a definition with \"notices\" has one for each kind of notice, or \"*\"");
+  }
+}
+
 // A test event that would be refused at the moment somebody needs it is a fault of the definition.
 void check_test_events(const Provider& provider, FaultList& faults) {
   for (const auto& [name, event] : provider.events) {
@@ -57,16 +71,23 @@ Lint load_provider(std::string_view text, std::string_view file, const SchemaRea
   Provider provider;
   provider.origin = file;
   provider.definition = text;
-  const ObjectReader root(
-      document, "", faults,
-      {"format", "name", "title", "documentation", "signature", "body", "content_type", "headers",
-       "success", "timeout_ms", "retry", "deactivate", "gone", "endpoints_per_account",
-       "no_endpoint", "events", "sensitive", "expires", "ordering"});
+  const ObjectReader root(document, "", faults, {"format",       "name",
+                                                 "title",        "documentation",
+                                                 "signature",    "body",
+                                                 "content_type", "headers",
+                                                 "success",      "timeout_ms",
+                                                 "retry",        "deactivate",
+                                                 "gone",         "endpoints_per_account",
+                                                 "no_endpoint",  "events",
+                                                 "sensitive",    "expires",
+                                                 "ordering",     "notices"});
   read_identity(root, provider);
   read_signature(root, provider);
   read_request(root, provider);
   read_delivery(root, provider);
   read_events(root, file, read_schema, provider);
+  provider.notices = root.boolean("notices").value_or(false);
+  if (faults.empty() && provider.notices) check_notices(provider, faults);
   if (faults.empty()) check_test_events(provider, faults);
   if (!faults.empty()) return {faults.take(), std::nullopt};
   return {{}, std::move(provider)};

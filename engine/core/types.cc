@@ -34,6 +34,13 @@ constexpr std::array kRoles{
     Named<Role>{Role::kRead, "read"},
     Named<Role>{Role::kOperate, "operate"},
 };
+constexpr std::array kNoticeKinds{
+    Named<NoticeKind>{NoticeKind::kEndpointDeactivated, "endpoint.deactivated"},
+    Named<NoticeKind>{NoticeKind::kEndpointActivated, "endpoint.activated"},
+    Named<NoticeKind>{NoticeKind::kDeliveryExhausted, "delivery.exhausted"},
+    Named<NoticeKind>{NoticeKind::kDeliveryExpired, "delivery.expired"},
+    Named<NoticeKind>{NoticeKind::kEventRejected, "event.rejected"},
+};
 constexpr std::array kErrorClasses{
     Named<ErrorClass>{ErrorClass::kNone, "none"},
     Named<ErrorClass>{ErrorClass::kDns, "dns"},
@@ -104,6 +111,11 @@ std::optional<DeliveryState> delivery_state_from(std::string_view name) noexcept
 }
 std::optional<ErrorClass> error_class_from(std::string_view name) noexcept {
   return value_of(kErrorClasses, name);
+}
+
+std::string_view notice_kind_name(NoticeKind kind) noexcept { return name_of(kNoticeKinds, kind); }
+std::optional<NoticeKind> notice_kind_from(std::string_view name) noexcept {
+  return value_of(kNoticeKinds, name);
 }
 
 std::string_view role_name(Role role) noexcept { return name_of(kRoles, role); }

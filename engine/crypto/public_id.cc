@@ -37,8 +37,10 @@ std::string_view prefix_of(IdKind kind) {
       return "dlv_";
     case IdKind::kEndpoint:
       return "ep_";
+    case IdKind::kNotice:
+      return "ntc_";
   }
-  OUTRIDER_ASSERT(kind <= IdKind::kEndpoint);
+  OUTRIDER_ASSERT(kind <= IdKind::kNotice);
   return {};
 }
 

@@ -16,7 +16,7 @@
 
 namespace outrider::crypto {
 
-enum class IdKind : std::uint8_t { kEvent, kDelivery, kEndpoint };
+enum class IdKind : std::uint8_t { kEvent, kDelivery, kEndpoint, kNotice };
 
 // Immutable; any thread.
 class PublicIds {
@@ -26,8 +26,8 @@ class PublicIds {
 
   // Requires: at least kMinKeyBytes of key, random, the same for the database's whole life.
   explicit PublicIds(std::string key);
-  // "evt_…", "dlv_…", "ep_…". A row outside 1..kMaxRow (only a damaged database has one) gets a
-  // text too, but no way back.
+  // "evt_…", "dlv_…", "ep_…", "ntc_…". A row outside 1..kMaxRow (only a damaged database has one)
+  // gets a text too, but no way back.
   [[nodiscard]] std::string text(IdKind kind, std::int64_t row) const;
   // Nothing when it is not an id of this kind and database. An id has one spelling only.
   [[nodiscard]] std::optional<std::int64_t> row(IdKind kind, std::string_view text) const;

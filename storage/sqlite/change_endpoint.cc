@@ -5,6 +5,7 @@
 #include "core/assert.h"
 #include "crypto/mac.h"
 #include "storage/sqlite/audit.h"
+#include "storage/sqlite/notices.h"
 #include "storage/sqlite/transaction.h"
 
 namespace outrider::storage {
@@ -17,8 +18,9 @@ constexpr const char* kCountOfAccount =
     " WHERE account = ? AND provider = ? AND removed_at IS NULL";
 constexpr const char* kInsertEndpoint =
     "INSERT INTO outrider_endpoint (account, provider, url, types, description, rate_per_second,"
-    " max_in_flight, created_at, state_changed_at, tls_min, tls_ca, tls_certificate)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11)";
+    " max_in_flight, created_at, state_changed_at, tls_min, tls_ca, tls_certificate, notices_after)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11,"
+    " (SELECT coalesce(max(id), 0) FROM outrider_notice))";
 constexpr const char* kSetSealed =
     "UPDATE outrider_endpoint SET headers = ?2, tls_key = ?3 WHERE id = ?1";
 constexpr const char* kSetTlsMin = "UPDATE outrider_endpoint SET tls_min = ?2 WHERE id = ?1";
@@ -262,6 +264,10 @@ Outcome apply(Transaction& tx, const ChangeEndpoint& change) {
     }
     if (!pause) activate(tx, change);
     tx.db.run(kSetState, change.endpoint, static_cast<int>(*after), change.reason, change.now);
+    if (!pause) {
+      note_endpoint(tx, NoticeKind::kEndpointActivated, change.endpoint,
+                    "it was " + std::string(state_name(*state)), change.now);
+    }
     log_change(tx, ChangeKind::kEndpoint, change.endpoint, change.now);
   }
   audit(tx, {.actor = change.actor,

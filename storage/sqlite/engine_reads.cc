@@ -37,11 +37,12 @@ constexpr const char* kDue =
 constexpr const char* kJob =
     "SELECT d.event, d.endpoint, d.state, d.attempts_base, n.state, n.cancel_through,"
     " e.provider, e.type, e.created_at, e.flags, e.max_attempts, e.expires_at, e.body,"
-    " e.account"
+    " e.account, e.trace"
     " FROM outrider_delivery d JOIN outrider_endpoint n ON n.id = d.endpoint"
     " JOIN outrider_event e ON e.id = d.event WHERE d.id = ?";
 constexpr const char* kInbox =
-    "SELECT id, account, provider, type, payload, idempotency_key, ordering_key, expires_at"
+    "SELECT id, account, provider, type, payload, idempotency_key, ordering_key, expires_at,"
+    " traceparent, tracestate"
     " FROM outrider_outbox WHERE state = 'new' ORDER BY id LIMIT ?";
 
 EndpointRecord endpoint_of(const Query& row) {
@@ -143,6 +144,12 @@ std::string fault_of(const Query& row) {
   if (expiry != SQLITE_NULL && expiry != SQLITE_INTEGER) {
     return "expires_at is not an integer of UTC milliseconds";
   }
+  const std::pair<const char*, int> trace[] = {{"traceparent", 8}, {"tracestate", 9}};
+  for (const auto& [name, column] : trace) {
+    if (!row.is_null(column) && row.type(column) != SQLITE_TEXT) {
+      return std::string(name) + " is not text";
+    }
+  }
   return {};
 }
 
@@ -211,6 +218,7 @@ std::vector<DeliveryJob> read_jobs(Db& db, Sealing& sealing, std::vector<Deliver
     job.expiry_spares_first = (row.integer(9) & kEventExpirySparesFirst) != 0;
     job.max_attempts = row.count(10);
     job.expires_at = row.maybe_integer(11);
+    if (!row.is_null(14)) job.trace = decode_trace(row.text(14));
     if (!row.is_null(12)) {
       job.body = opened(db, sealing, body_place(row.text(13), job.event), row.text(12), job);
     }
@@ -235,6 +243,8 @@ std::vector<InboxRow> read_inbox(Db& db, std::size_t limit) {
       row.idempotency_key = rows.maybe_text(5);
       row.ordering_key = rows.maybe_text(6);
       row.expires_at = rows.maybe_integer(7);
+      row.traceparent = rows.maybe_text(8);
+      row.tracestate = rows.maybe_text(9);
       bytes += row.payload.size();
     }
     found.push_back(std::move(row));

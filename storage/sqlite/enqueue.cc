@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/json_text.h"
+#include "core/trace_context.h"
 #include "outrider/outrider.h"
 #include "storage/event_fields.h"
 #include "storage/sqlite/db.h"
@@ -18,6 +19,10 @@ namespace {
 constexpr std::string_view kInsert =
     "INSERT INTO outrider_outbox (account, provider, type, payload, idempotency_key, ordering_key,"
     " expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)";
+// Tables of before there were these two take events without a trace.
+constexpr std::string_view kInsertTraced =
+    "INSERT INTO outrider_outbox (account, provider, type, payload, idempotency_key, ordering_key,"
+    " expires_at, traceparent, tracestate) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 struct Finalize {
   void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
@@ -43,6 +48,9 @@ Result<void> check(const Event& event) {
     // worse than not at all.
     return fail(ErrorCode::kInvalidArgument, "enqueue() cannot name endpoints", "endpoints",
                 "use Engine::publish, or leave them out");
+  }
+  if (auto trace = core::read_trace(event.traceparent, event.tracestate); !trace) {
+    return tl::unexpected(std::move(trace.error()));
   }
   auto payload = core::canonical_json(event.payload, core::BodyMode::kRaw,
                                       {.max_bytes = storage::kMaxPayloadBytes, .max_depth = 64});
@@ -71,8 +79,8 @@ Result<std::int64_t> enqueue(sqlite3* db, const Event& event) {
   if (auto ok = check(event); !ok) return tl::unexpected(std::move(ok.error()));
 
   sqlite3_stmt* prepared = nullptr;
-  int code =
-      sqlite3_prepare_v2(db, kInsert.data(), static_cast<int>(kInsert.size()), &prepared, nullptr);
+  const std::string_view sql = event.traceparent ? kInsertTraced : kInsert;
+  int code = sqlite3_prepare_v2(db, sql.data(), static_cast<int>(sql.size()), &prepared, nullptr);
   const Statement statement(prepared);
   if (code == SQLITE_ERROR) {  // the SQL is right, so the table is not there
     return fail(ErrorCode::kNotFound, "no table outrider_outbox on this connection",
@@ -87,6 +95,12 @@ Result<std::int64_t> enqueue(sqlite3* db, const Event& event) {
         event.expires_at ? sqlite3_bind_int64(prepared, 7, *event.expires_at)
                          : sqlite3_bind_null(prepared, 7)}) {
     if (bound != SQLITE_OK) return failed(db, bound);
+  }
+  if (event.traceparent) {
+    for (const int bound :
+         {bind_maybe(prepared, 8, event.traceparent), bind_maybe(prepared, 9, event.tracestate)}) {
+      if (bound != SQLITE_OK) return failed(db, bound);
+    }
   }
   code = sqlite3_step(prepared);
   if (code != SQLITE_DONE) return failed(db, code);

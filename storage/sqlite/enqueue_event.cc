@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "storage/sqlite/audit.h"
+#include "storage/sqlite/notices.h"
 #include "storage/sqlite/transaction.h"
 
 namespace outrider::storage {
@@ -20,7 +21,8 @@ constexpr const char* kInsertKey =
     " VALUES (?, ?, ?, ?, ?)";
 constexpr const char* kInsertEvent =
     "INSERT INTO outrider_event (id, account, provider, type, created_at, flags, max_attempts,"
-    " expires_at, idempotency_key, ordering_key, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    " expires_at, idempotency_key, ordering_key, body, trace)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 // As SQLite itself would choose it; sealing needs it before the row is there.
 constexpr const char* kNextEvent = "SELECT coalesce(max(id), 0) + 1 FROM outrider_event";
 constexpr const char* kIsNew = "SELECT 1 FROM outrider_outbox WHERE id = ? AND state = 'new'";
@@ -136,7 +138,8 @@ EventRow insert_event(Transaction& tx, const Enqueue& event,
   const std::string body =
       tx.sealing.seal(tx.db, KeyUse::kDay, body_place(event.account, row), event.now, event.body);
   tx.db.run(kInsertEvent, row, event.account, event.provider, event.type, event.now, flags,
-            event.max_attempts, event.expires_at, key, ordering_key, Bytes{body});
+            event.max_attempts, event.expires_at, key, ordering_key, Bytes{body},
+            encode_trace(event.trace));
   return row;
 }
 
@@ -213,6 +216,7 @@ Outcome apply(Transaction& tx, const RejectInboxRow& rejection) {
     return tl::unexpected(std::move(ok.error()));
   }
   tx.db.run(kReject, rejection.row, rejection.reason);
+  note_rejection(tx, rejection.row, rejection.reason, rejection.now);
   tx.plain_erased_at = rejection.now;
   return Changed{.id = rejection.row, .count = 1};
 }

@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "core/assert.h"
+#include "storage/sqlite/notices.h"
 #include "storage/sqlite/transaction.h"
 
 namespace outrider::storage {
@@ -170,6 +171,7 @@ std::vector<EndpointRow> deactivate(Transaction& tx, EndpointRow endpoint,
   }
   for (const EndpointRow row : switched_off) {
     tx.db.run(kDeactivate, row, deactivation.reason, now);
+    note_endpoint(tx, NoticeKind::kEndpointDeactivated, row, deactivation.reason, now);
     if (deactivation.pending == core::PendingRule::kCancel) cancel_all_pending(tx, row);
   }
   return switched_off;

@@ -9,7 +9,7 @@ namespace {
 
 #define OUTRIDER_EVENT_COLUMNS                                                   \
   "SELECT e.id, e.account, e.provider, e.type, e.created_at, e.idempotency_key," \
-  " e.ordering_key, e.expires_at, e.flags"
+  " e.ordering_key, e.expires_at, e.flags, e.trace"
 #define OUTRIDER_EVENT_FILTER                                           \
   " WHERE (?1 = '' OR e.account = ?1) AND (?2 = '' OR e.provider = ?2)" \
   " AND (?3 = '' OR e.type = ?3) AND (?4 IS NULL OR e.id < ?4)"
@@ -67,7 +67,8 @@ EventRecord event_of(const Query& row) {
           .expires_at = row.maybe_integer(7),
           .body = {},
           .purged = (row.integer(8) & kEventPurged) != 0,
-          .unreadable = {}};
+          .unreadable = {},
+          .trace = decode_trace(row.text(9))};
 }
 
 DeliveryRecord delivery_of(const Query& row) {
@@ -140,8 +141,8 @@ std::optional<EventRecord> read_event(Db& db, Sealing& sealing, EventRow row) {
   auto found = db.query(kEvent, row);
   if (!found.next()) return std::nullopt;
   EventRecord event = event_of(found);
-  if (found.is_null(9)) return event;
-  auto body = sealing.open(db, body_place(event.account, row), found.text(9));
+  if (found.is_null(10)) return event;
+  auto body = sealing.open(db, body_place(event.account, row), found.text(10));
   if (body) {
     event.body = std::move(*body);
   } else {

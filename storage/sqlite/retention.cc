@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "core/assert.h"
+#include "storage/sqlite/notices.h"
 #include "storage/sqlite/transaction.h"
 
 namespace outrider::storage {
@@ -231,6 +232,7 @@ Outcome apply(Transaction& tx, const Maintain& maintain) {
     more = more || step.more;
     changed += rows_of(tx.db.run(kTrimInbox, maintain.attempts_before, maintain.limit));
     changed += trim_chain(tx, maintain.limit);
+    changed += trim_notices(tx, maintain.attempts_before, maintain.limit);
   }
   tx.maintained_at = maintain.now;
   if (maintain.payloads_before > 0 || maintain.attempts_before > 0)

@@ -27,6 +27,7 @@
 #include "storage/sqlite/db.h"
 #include "storage/sqlite/engine_lock.h"
 #include "storage/sqlite/follower.h"
+#include "storage/sqlite/notices.h"
 #include "storage/sqlite/reads.h"
 #include "storage/sqlite/schema.h"
 #include "storage/sqlite/transaction.h"
@@ -103,6 +104,12 @@ class SqliteOutbox final : public Outbox {
   }
   Result<std::vector<RejectedRecord>> rejected(std::uint32_t limit) override {
     return read([limit](Db& db) { return read_rejected(db, limit); });
+  }
+  Result<NoticeRows> notices(const NoticeQuery& query) override {
+    return read([&](Db& db) { return read_notices(db, query); });
+  }
+  Result<NoticeRow> notices_forwarded(const std::string& provider) override {
+    return read([&](Db& db) { return read_notices_forwarded(db, provider); });
   }
   Result<KeyStatus> key_status() override {
     return read([&](Db& db) { return sealing_.status(db); });

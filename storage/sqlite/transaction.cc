@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/assert.h"
+#include "storage/sqlite/notices.h"
 
 namespace outrider::storage {
 namespace {
@@ -152,6 +153,11 @@ void end_delivery(Transaction& tx, StoredDelivery& delivery, DeliveryState state
   if (!was_pending) --tx.totals[{delivery.endpoint, stored(delivery.state)}];
   ++tx.totals[{delivery.endpoint, stored(state)}];
   delivery.state = state;
+  if (state == DeliveryState::kExhausted) {
+    note_delivery(tx, NoticeKind::kDeliveryExhausted, delivery, reason, now);
+  } else if (state == DeliveryState::kExpired) {
+    note_delivery(tx, NoticeKind::kDeliveryExpired, delivery, reason, now);
+  }
   if (!delivery.ordering_key || !was_pending) return;
   tx.db.run(kDeleteLane, delivery.endpoint, *delivery.ordering_key, delivery.id);
   if (had_due_row) promote_next(tx, delivery, now, due);
@@ -219,6 +225,17 @@ void write_totals(Transaction& tx) {
     if (change != 0) tx.db.run(kAddTotal, key.first, key.second, change);
   }
   tx.totals.clear();
+}
+
+std::optional<std::string> encode_trace(const core::TraceContext& trace) {
+  if (trace.parent.empty()) return std::nullopt;
+  return trace.state.empty() ? trace.parent : trace.parent + ' ' + trace.state;
+}
+
+core::TraceContext decode_trace(std::string_view text) {
+  const std::size_t blank = std::min(text.find(' '), text.size());
+  return {.parent = std::string(text.substr(0, blank)),
+          .state = std::string(text.substr(std::min(blank + 1, text.size())))};
 }
 
 std::string encode_times(const std::vector<core::WallTime>& times) {

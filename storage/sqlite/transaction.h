@@ -145,6 +145,7 @@ void write_totals(Transaction& tx);
 [[nodiscard]] Outcome apply(Transaction& tx, const AddToken& mutation);
 [[nodiscard]] Outcome apply(Transaction& tx, const RemoveToken& mutation);
 [[nodiscard]] Outcome apply(Transaction& tx, const Touch& mutation);
+[[nodiscard]] Outcome apply(Transaction& tx, const ForwardNotices& mutation);
 
 // Where sealed values belong: they open nowhere else.
 [[nodiscard]] constexpr crypto::SealedPlace body_place(std::string_view account, EventRow event) {
@@ -188,6 +189,10 @@ struct Candidate {
 [[nodiscard]] std::vector<EndpointRow> deactivate(Transaction& tx, EndpointRow endpoint,
                                                   const Deactivation& deactivation,
                                                   std::int64_t now);
+
+// outrider_event.trace; nothing where there is none.
+[[nodiscard]] std::optional<std::string> encode_trace(const core::TraceContext& trace);
+[[nodiscard]] core::TraceContext decode_trace(std::string_view text);
 
 // outrider_event.flags
 inline constexpr int kEventTest = 1;

@@ -154,7 +154,7 @@ class CommandLine(Scenario):
     def test_providers_are_listed_shown_and_checked(self):
         self.add()
         names = [provider['name'] for provider in self.world.json('provider', 'list')['providers']]
-        self.assertEqual(sorted(names), ['credit-app', 'github', 'lender-spender', 'lossexpress', 'quick',
+        self.assertEqual(sorted(names), ['credit-app', 'github', 'lender-spender', 'lossexpress', 'operational-webhooks', 'quick',
                                          'standard-webhooks', 'stripe'])
         shown = self.world.json('provider', 'show', 'lender-spender')
         self.assertEqual((shown['retry_delays_s'], shown['max_attempts'], shown['timeout_ms']),

@@ -91,12 +91,18 @@ class EngineTest : public ::testing::Test {
     return receivers_.back()->url();
   }
 
-  void open_engine() {
+  Options options_of_engine() {
     Options options;
     options.database = folder_ + "/platform.db";
     options.ca_file = folder_ + "/ca.pem";
     options.targets.allow_nets = {"127.0.0.0/8", "::1/128"};
     options.targets.allow_ports = {0};
+    if (receivers_.empty()) options.ca_file.clear();  // nobody has made one
+    return options;
+  }
+
+  void open_engine() { open_engine(options_of_engine()); }
+  void open_engine(Options options) {
     auto engine = Engine::open(std::move(options));
     ASSERT_TRUE(engine) << engine.error().to_string();
     engine_ = std::move(*engine);
@@ -207,6 +213,92 @@ TEST_F(EngineTest, metrics_are_told_to_any_thread_before_while_and_after_it_runs
   EXPECT_EQ(sample(after, R"(outrider_attempts_total{error="none",outcome="delivered",)"
                           R"(provider="standard-webhooks"})"),
             1);
+}
+
+class Heard {
+ public:
+  std::function<void(const Notice&)> callback() {
+    return [this](const Notice& notice) {
+      const std::lock_guard lock(mutex_);
+      all_.push_back(notice);
+      more_.notify_all();
+    };
+  }
+  std::vector<Notice> wait_for(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    more_.wait_for(lock, kLimit, [&] { return all_.size() >= count; });
+    return all_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable more_;
+  std::vector<Notice> all_;
+};
+
+TEST_F(EngineTest, on_notice_hears_each_once_in_order_and_goes_on_where_the_host_says) {
+  auto side = database();
+  const std::string endpoint = add_endpoint(*side, "standard-webhooks", "https://127.0.0.1:9/x");
+  const auto off_and_on = [&] {
+    ASSERT_TRUE(side->pause_endpoint(endpoint, "because"));
+    ASSERT_TRUE(side->activate_endpoint(endpoint));
+  };
+  off_and_on();  // before any engine ran
+  Heard first;
+  Options options = options_of_engine();
+  options.on_notice = first.callback();
+  open_engine(options);
+  for (int i = 0; i < 3; ++i) off_and_on();
+  const auto told = first.wait_for(3);
+  ASSERT_EQ(told.size(), 3U) << "not the one of before";
+  EXPECT_EQ(told[0].kind, NoticeKind::kEndpointActivated);
+  EXPECT_EQ(told[0].endpoint, endpoint);
+  EXPECT_EQ(told[0].account, "acme");
+  engine_.reset();
+
+  off_and_on();  // while none runs
+  const auto page = side->notices({.cursor = told[1].id, .since = {}, .kind = {}, .account = {}});
+  ASSERT_TRUE(page);
+  ASSERT_EQ(page->notices.size(), 2U);
+  EXPECT_EQ(page->notices[0], told[2]);
+  Heard resumed;
+  options.on_notice = resumed.callback();
+  options.notices_after = told[1].id;
+  open_engine(options);
+  EXPECT_EQ(resumed.wait_for(2), page->notices);
+  engine_.reset();
+  Heard all;
+  options.on_notice = all.callback();
+  options.notices_after = "";
+  open_engine(options);
+  EXPECT_EQ(all.wait_for(5).size(), 5U);
+  engine_.reset();
+  EXPECT_EQ(first.wait_for(0).size(), 3U);
+  EXPECT_EQ(resumed.wait_for(0).size(), 2U);
+}
+
+TEST_F(EngineTest, on_notice_has_heard_everything_when_stop_returns) {
+  Heard heard;
+  Options options = options_of_engine();
+  options.on_notice = heard.callback();
+  open_engine(options);
+  auto side = database();
+  const std::string endpoint = add_endpoint(*side, "standard-webhooks", "https://127.0.0.1:9/x");
+  for (int i = 0; i < 150; ++i) {  // more than one page
+    ASSERT_TRUE(side->pause_endpoint(endpoint, "because"));
+    ASSERT_TRUE(side->activate_endpoint(endpoint));
+  }
+  ASSERT_TRUE(engine_->stop());
+  EXPECT_EQ(heard.wait_for(0).size(), 150U);
+}
+
+TEST_F(EngineTest, a_cursor_that_is_none_does_not_open) {
+  Options options = options_of_engine();
+  options.notices_after = "ntc_0000000000000";
+  const auto refused = Engine::open(options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(refused.error().where, "notices_after");
 }
 
 TEST_F(EngineTest, many_threads_publish_and_each_event_arrives_once) {

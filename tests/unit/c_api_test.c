@@ -1,11 +1,13 @@
 // The C face, from C: compiles as C11 without warnings, publishes, enqueues in a host's
 // transaction, tells errors in words, and takes the options of older programs.
 #include <outrider/outrider_c.h>
+#include <semaphore.h>
 #include <sqlite3.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static int failures = 0;
@@ -103,6 +105,66 @@ static void options_of_other_versions_are_understood_or_refused(const char* fold
   remove_database(database);
 }
 
+struct heard {
+  sem_t told;
+  int count;
+  int64_t row;
+  char kind[32], id[32];
+};
+
+static void hear(void* context, const outrider_notice* notice) {
+  struct heard* heard = context;
+  ++heard->count;
+  heard->row = notice->row;
+  snprintf(heard->kind, sizeof heard->kind, "%s", notice->kind);
+  snprintf(heard->id, sizeof heard->id, "%s", notice->id);
+  sem_post(&heard->told);
+}
+
+// A row that is refused is told of, and the cursor goes on behind it.
+static void notices_are_told(const char* folder) {
+  outrider_error error;
+  outrider_engine* engine = NULL;
+  const char* database = in(folder, "notices.db");
+  struct heard heard = {.count = 0};
+  EXPECT(sem_init(&heard.told, 0, 0) == 0);
+  outrider_options options = {.size = sizeof options,
+                              .database = database,
+                              .notice = hear,
+                              .notice_context = &heard,
+                              .notices_after = "ntc_madeup"};
+  EXPECT(outrider_open(&options, &engine, &error) == OUTRIDER_INVALID_ARGUMENT);
+  options.notices_after = "";
+  EXPECT(outrider_open(&options, &engine, &error) == OUTRIDER_OK);
+  sqlite3* db = NULL;
+  EXPECT(sqlite3_open(database, &db) == SQLITE_OK);
+  sqlite3_busy_timeout(db, 10000);
+  const outrider_event event = {
+      .size = sizeof event,
+      .account = "acme",
+      .provider = "nobody",
+      .type = "loan.paid",
+      .payload = "{}",
+      .traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"};
+  int64_t row = 0;
+  EXPECT(outrider_enqueue(db, &event, &row, &error) == OUTRIDER_OK);
+  outrider_notify(database);
+  struct timespec limit;
+  clock_gettime(CLOCK_REALTIME, &limit);
+  limit.tv_sec += 60;  // generous; nothing waits that long when it works
+  EXPECT(sem_timedwait(&heard.told, &limit) == 0);
+  sqlite3_close(db);
+  EXPECT(outrider_close(engine, &error) == OUTRIDER_OK);
+  EXPECT(heard.count == 1 && heard.row == row && strcmp(heard.kind, "event.rejected") == 0);
+
+  options.notices_after = heard.id;
+  EXPECT(outrider_open(&options, &engine, &error) == OUTRIDER_OK);
+  EXPECT(outrider_close(engine, &error) == OUTRIDER_OK);
+  EXPECT(heard.count == 1);
+  sem_destroy(&heard.told);
+  remove_database(database);
+}
+
 int main(void) {
   char folder[] = "/tmp/outrider-c-XXXXXX";
   if (mkdtemp(folder) == NULL) return 1;
@@ -154,6 +216,7 @@ int main(void) {
   remove_database(database);
   each_option_reaches_the_engine(folder);
   options_of_other_versions_are_understood_or_refused(folder);
+  notices_are_told(folder);
   EXPECT(rmdir(folder) == 0);  // nothing else was left behind
   return failures == 0 ? 0 : 1;
 }

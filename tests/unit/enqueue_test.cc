@@ -41,6 +41,31 @@ class EnqueueTest : public ::testing::Test {
   std::unique_ptr<HostConnection> host_;
 };
 
+constexpr const char* kParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+TEST_F(EnqueueTest, a_trace_goes_with_the_row_and_a_wrong_one_is_refused) {
+  Event event = valid_event();
+  event.traceparent = kParent;
+  event.tracestate = "vendor=1";
+  ASSERT_TRUE(enqueue(host_->get(), event));
+  const auto rows = outbox_->inbox(10);
+  ASSERT_TRUE(rows && rows->size() == 1);
+  EXPECT_EQ(rows->front().traceparent, kParent);
+  EXPECT_EQ(rows->front().tracestate, "vendor=1");
+  event.traceparent = "00-x";
+  const auto refused = enqueue(host_->get(), event);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().where, "traceparent");
+}
+
+TEST_F(EnqueueTest, tables_without_columns_for_traces_take_events_without_one) {
+  for (const char* column : {"traceparent", "tracestate"}) {
+    ASSERT_EQ(host_->run(std::string("ALTER TABLE outrider_outbox DROP COLUMN ") + column),
+              SQLITE_OK);
+  }
+  EXPECT_TRUE(enqueue(host_->get(), valid_event()));
+}
+
 TEST_F(EnqueueTest, it_is_committed_with_the_hosts_rows) {
   host_->run("BEGIN; INSERT INTO loan VALUES (7, 1)");
   Event event = valid_event();

@@ -105,7 +105,8 @@ inline std::string changed(const std::string& json, const std::string& pointer,
 
 inline const std::vector<std::string>& provider_names() {
   static const std::vector<std::string> names = {
-      "credit-app", "github", "lender-spender", "lossexpress", "standard-webhooks", "stripe"};
+      "credit-app",        "github", "lender-spender", "lossexpress", "operational-webhooks",
+      "standard-webhooks", "stripe"};
   return names;
 }
 

@@ -59,6 +59,9 @@ TEST(ProviderPayload, accepts_every_example_and_keeps_its_bytes) {
       {"credit-app", {"application_export"}},
       {"lender-spender",
        {"loan_application_status_update", "loan_application_attention_required", "webhook_test"}},
+      {"operational-webhooks",
+       {"endpoint.deactivated", "endpoint.activated", "delivery.exhausted", "delivery.expired",
+        "event.rejected", "webhook.test"}},
   };
   for (const auto& [name, types] : examples) {
     const Provider provider = load(name);

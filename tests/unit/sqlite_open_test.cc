@@ -14,6 +14,7 @@
 #include "own_mounts.h"
 #include "sqlite_files.h"
 #include "storage/sqlite/sqlite_outbox.h"
+#include "tests/source_dir.h"
 
 namespace outrider::storage {
 namespace {
@@ -78,7 +79,7 @@ TEST_F(SqliteOpenTest, it_is_set_for_durability) {
   EXPECT_EQ(host.ask("PRAGMA journal_mode"), "wal");
   EXPECT_EQ(host.ask("PRAGMA page_size"), "4096");
   EXPECT_EQ(host.ask("PRAGMA user_version"), "0") << "that one is the host's";
-  EXPECT_EQ(host.ask("SELECT value FROM outrider_meta WHERE name = 'schema_version'"), "2");
+  EXPECT_EQ(host.ask("SELECT value FROM outrider_meta WHERE name = 'schema_version'"), "3");
 }
 
 TEST_F(SqliteOpenTest, what_is_missing_is_not_found_and_not_created) {
@@ -160,6 +161,36 @@ TEST_F(SqliteOpenTest, a_symbolic_link_is_followed_so_that_both_names_are_one_da
   EXPECT_EQ(refusal({.path = link, .engine = true}).code, ErrorCode::kLocked);
 }
 
+TEST_F(SqliteOpenTest, a_database_of_each_earlier_schema_is_brought_up_to_date_and_works) {
+  for (const int version : {1, 2}) {
+    SCOPED_TRACE(version);
+    const std::string path = directory_.file("v" + std::to_string(version) + ".db");
+    {
+      HostConnection host(path);
+      for (int step = 1; step <= version; ++step) {
+        const std::string name = step == 1 ? "0001_outbox.sql" : "0002_tokens.sql";
+        std::ifstream file(source_dir() + "/schemas/sql/sqlite/" + name);
+        ASSERT_EQ(host.run(std::string(std::istreambuf_iterator<char>(file), {})), SQLITE_OK);
+      }
+      ASSERT_EQ(host.run("INSERT INTO outrider_meta VALUES ('schema_version', " +
+                         std::to_string(version) + "), ('id_key', randomblob(32))"),
+                SQLITE_OK);
+      ASSERT_EQ(host.run("INSERT INTO outrider_outbox (account, provider, type, payload)"
+                         " VALUES ('acme', 'shop', 'loan.paid', '{}')"),
+                SQLITE_OK);
+    }
+    auto outbox = open_sqlite_outbox({.path = path});
+    ASSERT_TRUE(outbox) << outbox.error().to_string();
+    const auto inbox = (*outbox)->inbox(10);
+    ASSERT_TRUE(inbox && inbox->size() == 1);
+    EXPECT_EQ(inbox->front().traceparent, std::nullopt);
+    const Mutation batch[] = {sample_event(), RejectInboxRow{.row = 1, .reason = "no", .now = 1}};
+    const auto outcomes = (*outbox)->apply(batch);
+    ASSERT_TRUE(outcomes && outcomes->at(0) && outcomes->at(1));
+    EXPECT_EQ((*outbox)->notices({})->notices.size(), 1U);
+  }
+}
+
 // ---- what is refused ----
 
 TEST_F(SqliteOpenTest, a_newer_schema_is_left_alone_and_both_versions_are_named) {
@@ -169,7 +200,7 @@ TEST_F(SqliteOpenTest, a_newer_schema_is_left_alone_and_both_versions_are_named)
     const Error refused = refusal({.path = path_, .create = create});
     EXPECT_EQ(refused.code, ErrorCode::kTooNew);
     EXPECT_THAT(refused.message, HasSubstr("99"));
-    EXPECT_THAT(refused.message, HasSubstr("up to 2"));
+    EXPECT_THAT(refused.message, HasSubstr("up to 3"));
     EXPECT_THAT(refused.where, HasSubstr("x.db"));
   }
 }

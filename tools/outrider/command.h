@@ -61,6 +61,7 @@ void add_send(CLI::App& app, Commands& commands);
 void add_endpoint(CLI::App& app, Commands& commands);
 void add_queue(CLI::App& app, Commands& commands);
 void add_event(CLI::App& app, Commands& commands);
+void add_notices(CLI::App& app, Commands& commands);
 void add_audit(CLI::App& app, Commands& commands);
 void add_token(CLI::App& app, Commands& commands);
 void add_key(CLI::App& app, Commands& commands);

@@ -136,6 +136,8 @@ std::string event_text(const EventView& event, bool revealed, std::int64_t now_m
   if (event.has_idempotency_key) fields.add("Idempotency key", "set");
   fields.add("Ordering key", event.ordering_key.value_or(""));
   if (event.expires_at) fields.add("Expires", when(event.expires_at, now_ms));
+  fields.add("Traceparent", event.traceparent.value_or(""));
+  fields.add("Tracestate", event.tracestate.value_or(""));
   fields.add("Deliveries", states_text(event.deliveries));
   std::string text = fields.text();
   for (const DeliveryView& delivery : event.deliveries) text += delivery_text(delivery, now_ms);

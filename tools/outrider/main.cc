@@ -47,6 +47,7 @@ void add_commands(CLI::App& app, Commands& commands) {
   add_endpoint(app, commands);
   add_queue(app, commands);
   add_event(app, commands);
+  add_notices(app, commands);
   add_audit(app, commands);
   add_token(app, commands);
   add_key(app, commands);

@@ -33,6 +33,10 @@ class Send final : public Command {
                    "Deliveries with one key go out one at a time, in the order of sending");
     time_option(app, "--expires-at", event_.expires_at,
                 "No attempt starts after this: 2024-05-01T09:30:00Z, or +30m");
+    app.add_option("--traceparent", event_.traceparent,
+                   "The W3C trace it is part of, sent on with every attempt")
+        ->type_name("00-TRACE-SPAN-FLAGS");
+    app.add_option("--tracestate", event_.tracestate, "What goes with the traceparent");
     list_option(app, "--endpoint", event_.endpoints, "Only to this endpoint (repeatable)")
         ->type_name("ID");
     number_option<std::uint64_t>(app, "--max-payload-bytes", max_payload_bytes_, 1024,

@@ -145,6 +145,11 @@ class Database {
   // Rows of outrider_outbox that were refused, newest first.
   [[nodiscard]] Result<std::vector<RejectedRow>> rejected(std::uint32_t limit = 50);
 
+  // The feed of notices, oldest first: what somebody should hear of, in the order of the commits
+  // that did it. Following it: ask again with the page's cursor. Errors: kInvalidArgument (limit),
+  // kNotFound (the cursor is not one of this database).
+  [[nodiscard]] Result<NoticePage> notices(const NoticeFilter& filter);
+
   [[nodiscard]] Result<KeyView> keys();
   // Begins a new generation of the key file, or goes on with one that was begun, and wraps every
   // data key anew; nothing that is sealed is touched. `progress` hears after each step how many are

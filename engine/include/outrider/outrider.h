@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -78,6 +79,14 @@ struct Options {
   // One structured line (JSON, no newline) per notable happening; never a body, secret or URL
   // query. Called on the engine's threads; must not block or throw. Unset: silent.
   std::function<void(std::string_view line)> log;
+  // Called for each notice once its commit is durable, in their order, on the engine's loop thread;
+  // must not block or throw, and may call publish_async(). Within a run none is left out and none
+  // comes twice; stop() tells the last ones before it returns.
+  std::function<void(const Notice& notice)> on_notice;
+  // Where on_notice begins: behind the notice with this id, which the host kept. So a host hears of
+  // what happened while it did not run, and after a crash again of what it had not kept: at least
+  // once. "": at the oldest; unset: behind the newest.
+  std::optional<std::string> notices_after;
 };
 
 class Engine {

@@ -43,6 +43,23 @@ typedef struct {
   char message[512];  // one line: what (where): what to do; cut to fit, always ends with NUL
 } outrider_error;
 
+// Something that happened, as outrider::Notice; texts that do not apply are "". Alive during the
+// call only.
+typedef struct {
+  size_t size;
+  const char* id;    // the cursor to go on with: outrider_options.notices_after
+  int64_t at;        // UTC milliseconds
+  const char* kind;  // "delivery.exhausted"
+  const char* account;
+  const char* provider;
+  const char* endpoint;
+  const char* delivery;
+  const char* event;
+  const char* event_type;
+  int64_t row;  // of outrider_outbox, where that was rejected; else 0
+  const char* detail;
+} outrider_notice;
+
 // Set `size` to sizeof(outrider_options): fields that a later version adds then keep their
 // defaults, and a library that is older than the program refuses what it does not know. A zero
 // means the default.
@@ -62,6 +79,11 @@ typedef struct {
                          // outrider.key, else <database>.key, made for a new database
   int plain;             // keep a new database unsealed, for good
   const char* egress_proxy;  // "http://[user:password@]host:port"; never the environment's
+  // Called once the notice is durable, on the engine's loop thread; as Options::on_notice.
+  void (*notice)(void* context, const outrider_notice* notice);
+  void* notice_context;
+  const char* notices_after;  // begin behind the notice with this id, ""; at the oldest; NULL: with
+                              // the next one
 } outrider_options;
 
 typedef struct {
@@ -72,7 +94,9 @@ typedef struct {
   const char* payload;  // JSON
   const char* idempotency_key;
   const char* ordering_key;
-  int64_t expires_at;  // UTC milliseconds; 0: never
+  int64_t expires_at;       // UTC milliseconds; 0: never
+  const char* traceparent;  // W3C Trace Context, sent on with every attempt
+  const char* tracestate;
 } outrider_event;
 
 typedef struct {

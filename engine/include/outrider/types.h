@@ -27,6 +27,10 @@ struct Event {
       ordering_key;  // deliveries with one key go out one at a time, in publish order
   std::optional<std::int64_t> expires_at;  // no attempt starts after this
   std::vector<std::string> endpoints;      // only to these endpoints (ids); empty: all that match
+  // W3C Trace Context, sent on with every attempt as it is: receivers' spans hang below the one
+  // that published. What is not valid is kInvalidArgument.
+  std::optional<std::string> traceparent = {};
+  std::optional<std::string> tracestate = {};  // needs a traceparent; at most 512 bytes
 };
 
 // What the publisher gets back once the event is durable.
@@ -198,6 +202,52 @@ struct EventView {
   bool payload_purged = false;
   std::string unreadable;  // not empty: why the payload cannot be read (forgotten, no key, damaged)
   std::vector<DeliveryView> deliveries;
+  std::optional<std::string> traceparent = {};
+  std::optional<std::string> tracestate = {};
+};
+
+// What the feed of notices tells. Stored: the numbers stay.
+enum class NoticeKind : std::uint8_t {
+  kEndpointDeactivated = 1,  // by its provider's rules
+  kEndpointActivated = 2,    // by an operator
+  kDeliveryExhausted = 3,    // no attempt is left
+  kDeliveryExpired = 4,      // its date has passed
+  kEventRejected = 5,        // a row of outrider_outbox was refused
+};
+[[nodiscard]] std::string_view notice_kind_name(NoticeKind kind) noexcept;  // "delivery.exhausted"
+[[nodiscard]] std::optional<NoticeKind> notice_kind_from(std::string_view name) noexcept;
+
+// One thing that happened, written in the commit that made it so. Notices come in the order of
+// their commits and are removed with the attempts of their time.
+struct Notice {
+  std::string id;  // ntc_…; also the cursor: what follows it is newer
+  std::int64_t at = 0;
+  NoticeKind kind = NoticeKind::kEndpointDeactivated;
+  std::string account;  // both empty where a rejected row has none that can be shown
+  std::string provider;
+  std::string endpoint;  // ep_…, dlv_…, evt_…: those it is about; empty: none
+  std::string delivery;
+  std::string event;
+  std::string event_type;           // of the delivery's event, or of the rejected row
+  std::optional<std::int64_t> row;  // of outrider_outbox, where that was rejected
+  std::string detail;               // why, in our own words
+  friend bool operator==(const Notice&, const Notice&) = default;
+};
+
+struct NoticeFilter {
+  std::string cursor;                 // only newer than the notice with this id; empty: all
+  std::optional<std::int64_t> since;  // UTC milliseconds
+  std::optional<NoticeKind> kind;
+  std::string account;
+  bool newest = false;       // the last ones of all that match, instead of the first
+  std::uint32_t limit = 50;  // 1-1000
+};
+
+// Oldest first.
+struct NoticePage {
+  std::vector<Notice> notices;
+  std::string cursor;  // to go on with, also when nothing was found
+  bool more = false;   // the limit cut it off
 };
 
 // What a token of the HTTP API allows. Operating includes publishing and reading; those include

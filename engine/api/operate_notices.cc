@@ -1,0 +1,53 @@
+// The feed of notices: oldest first, and a cursor even when there is nothing, so that whoever
+// follows it asks on with what it got last.
+#include "api/operate.h"
+#include "api/views.h"
+#include "core/provider.h"
+
+namespace outrider::api {
+namespace {
+
+using core::JsonOutput;
+
+Read<NoticeFilter> filter_from(const Call& call) {
+  NoticeFilter filter;
+  auto account = account_filter(call);
+  if (!account) return tl::unexpected(std::move(account.error()));
+  auto limit = number_parameter(call, "limit", 1, 1000, 50);
+  if (!limit) return tl::unexpected(std::move(limit.error()));
+  filter.account = std::move(*account);
+  filter.limit = *limit;
+  if (const std::string* cursor = call.parameter("cursor")) filter.cursor = *cursor;
+  if (const std::string* kind = call.parameter("kind")) {
+    filter.kind = notice_kind_from(*kind);
+    if (!filter.kind) return refuse_parameter("kind", "not a kind of notice");
+  }
+  if (const std::string* since = call.parameter("since")) {
+    filter.since = core::parse_time(*since);
+    if (!filter.since) {
+      return refuse_parameter("since", "not a time, as in 2026-01-31T09:30:00Z");
+    }
+  }
+  return filter;
+}
+
+}  // namespace
+
+Answer list_notices(Database& database, const Call& call) {
+  auto filter = filter_from(call);
+  if (!filter) return tl::unexpected(std::move(filter.error()));
+  auto page = database.notices(*filter);
+  if (!page) {
+    if (page.error().code == ErrorCode::kNotFound) {
+      return refuse_parameter("cursor", page.error().message);
+    }
+    return refuse(page.error());
+  }
+  JsonOutput json(JsonOutput::Layout::kOneLine);
+  json.begin_object().key("items").begin_array();
+  for (const Notice& notice : page->notices) write(json, notice);
+  json.end_array().member("next_cursor", page->cursor).member("more", page->more).end_object();
+  return reply(json);
+}
+
+}  // namespace outrider::api
