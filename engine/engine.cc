@@ -290,7 +290,11 @@ Result<void> Engine::Impl::start() {
                         .metrics = metrics_,
                         .roll = crypto::random_unit,
                         .failed = [this](Error error) { failed(std::move(error)); },
-                        .noticed = [this] { notices_->look(); }},
+                        .noticed =
+                            [this] {
+                              notices_->look();
+                              if (api_) api_->noted();
+                            }},
       DispatcherOptions{.scheduler = {.max_in_flight = options_.max_in_flight},
                         .urls = std::move(urls),
                         .retain_payload_days = options_.retain_payload_days,

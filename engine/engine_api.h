@@ -26,7 +26,12 @@ class EngineApi {
                                                                api::Engine engine);
 
   // Loop thread. Requests under way are answered; `stopped` is called later, once.
-  void stop(std::function<void()> stopped) { server_->stop(std::move(stopped)); }
+  void stop(std::function<void()> stopped) {
+    service_->stop_waiting();
+    server_->stop(std::move(stopped));
+  }
+  // Loop thread. There may be new notices.
+  void noted() { service_->noted(); }
   // After the loop has ended, before what the service was given goes.
   void end_threads() { service_->end_threads(); }
 

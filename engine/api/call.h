@@ -49,6 +49,7 @@ struct Reply {
   std::string body;
   std::string_view content_type = "application/json";
   std::vector<HeaderField> headers = {};
+  bool nothing = false;  // there was nothing to tell: whoever waits for something may wait on
 };
 [[nodiscard]] Reply reply(const core::JsonOutput& json, int status = 200);
 using Answer = tl::expected<Reply, Problem>;

@@ -47,7 +47,9 @@ Answer list_notices(Database& database, const Call& call) {
   json.begin_object().key("items").begin_array();
   for (const Notice& notice : page->notices) write(json, notice);
   json.end_array().member("next_cursor", page->cursor).member("more", page->more).end_object();
-  return reply(json);
+  Reply answer = reply(json);
+  answer.nothing = page->notices.empty();
+  return answer;
 }
 
 }  // namespace outrider::api

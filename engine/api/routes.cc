@@ -85,9 +85,9 @@ std::span<const Route> routes() {
       {"GET",
        "/v1/notices",
        Role::kRead,
-       kDatabase,
+       Work::kFollow,
        list_notices,
-       {"cursor", "limit", "kind", "account", "since"}},
+       {"cursor", "limit", "kind", "account", "since", "wait"}},
       {"GET", "/v1/providers", Role::kRead, kDatabase, list_providers},
   };
   return table;

@@ -14,7 +14,7 @@
 namespace outrider::api {
 
 // Where a call is answered: on the loop at once, by the commit queue, or on the desk's thread with
-// a Database of its own.
+// a Database of its own; kFollow there too, but it may wait elsewhere for something to tell.
 enum class Work : std::uint8_t {
   kAlive,
   kReady,
@@ -22,7 +22,8 @@ enum class Work : std::uint8_t {
   kMetrics,
   kPublish,
   kBatch,
-  kDatabase
+  kDatabase,
+  kFollow
 };
 
 inline constexpr std::size_t kMaxBodyBytes = 1024 * 1024;
@@ -35,7 +36,7 @@ struct Route {
   std::string_view pattern;  // "{id}" stands for an id
   Role need = Role::kNone;
   Work work = Work::kDatabase;
-  DatabaseCall call = nullptr;                    // of kDatabase
+  DatabaseCall call = nullptr;                    // of kDatabase and kFollow
   std::vector<std::string_view> parameters = {};  // that its query may have
   std::size_t max_body_bytes = 0;                 // 0: it has none
 };

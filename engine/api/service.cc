@@ -83,6 +83,8 @@ Result<std::unique_ptr<Service>> Service::make(Engine engine) {
 Service::~Service() {
   end_threads();
   engine_.timers.cancel(token_timer_);
+  engine_.timers.cancel(noted_timer_);
+  for (const auto& [number, follower] : followers_) engine_.timers.cancel(follower.timer);
   engine_.timers.cancel(probe_timer_);
 }
 
@@ -168,6 +170,8 @@ void Service::handle(net::ServerRequest request, net::Responder responder) {
       return show_metrics(number, call.who);
     case Work::kDatabase:
       return ask_desk(number, std::move(call), route->call);
+    case Work::kFollow:
+      return follow(number, std::move(call), route->call);
   }
 }
 

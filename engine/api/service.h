@@ -61,6 +61,11 @@ class Service {
 
   [[nodiscard]] bool has_tokens() const { return access_.has_tokens(); }
 
+  // Loop thread. There may be something new for those who wait for it.
+  void noted();
+  // Loop thread. Nobody is kept waiting any more.
+  void stop_waiting();
+
   // Ends both threads; what waited is dropped, its requests stay unanswered until the server goes.
   void end_threads();
 
@@ -72,6 +77,15 @@ class Service {
     std::size_t body_bytes = 0;        // counted in waiting_bytes_
     std::optional<std::size_t> route;  // its place in routes()
   };
+  // A request that waits for something to tell. Not on the desk's thread: it asks there again each
+  // time that something may be new.
+  struct Follower {
+    Call call;
+    DatabaseCall work = nullptr;
+    core::Instant until{};
+    core::Timers::Id timer = 0;
+    std::optional<Answer> nothing;  // set: it rests, and this is its answer when its time is over
+  };
 
   [[nodiscard]] Read<std::pair<const Route*, Call>> admit(const net::ServerRequest& request) const;
   void answer(std::uint64_t number, Answer answer);
@@ -81,6 +95,10 @@ class Service {
   void ask_desk(std::uint64_t number, Call call, DatabaseCall work);
   void show_metrics(std::uint64_t number, const Principal& who);
   Answer too_much(BoundedQueue queue);
+  void follow(std::uint64_t number, Call call, DatabaseCall work);
+  void ask_again(std::uint64_t number);
+  void followed(std::uint64_t number, std::uint64_t seen, Answer given);
+  void end_following(std::uint64_t number, Answer given);
   void ready(std::uint64_t number);
   void readiness(const Result<void>& state);
   void follow_tokens();
@@ -90,6 +108,10 @@ class Service {
   std::map<std::uint64_t, Waiting> waiting_;
   std::uint64_t last_number_ = 0;
   std::size_t waiting_bytes_ = 0;  // of bodies handed to the threads and not answered
+  std::map<std::uint64_t, Follower> followers_;
+  std::uint64_t noted_ = 0;  // how often
+  core::Timers::Id noted_timer_ = 0;
+  bool stopping_ = false;
   std::vector<std::uint64_t> ready_askers_;
   bool probing_ = false;
   std::uint64_t probe_ = 0;  // the last one's number

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 try:
     import jsonschema
@@ -162,6 +163,41 @@ class Notices(ApiScenario):
         for query in ('cursor=evt_x', 'kind=x', 'since=yesterday', 'limit=0', 'limit=1001'):
             answer = self.api.get(f'/v1/notices?{query}')
             self.assertEqual(self.refused(answer, 400, 'bad_request')['parameter'], query.split('=')[0])
+
+    def asking(self, target):
+        """A request under way."""
+        connection = self.api.connect()
+        connection.request('GET', target)
+        self.addCleanup(connection.close)
+        return connection
+
+    def told(self, connection):
+        response = connection.getresponse()
+        page = json.loads(response.read())
+        self.assertEqual(response.status, 200, page)
+        return page
+
+    def test_a_client_that_waits_is_answered_when_something_happens_or_its_time_is_over(self):
+        serve = self.serve()
+        endpoint = self.quiet_endpoint()
+        begun = time.monotonic()
+        self.assertEqual(self.api.must('GET', '/v1/notices?wait=1')['items'], [])
+        self.assertGreaterEqual(time.monotonic() - begun, 0.9)
+        for query in ('wait=31', 'wait=-1', 'wait=1.5'):
+            self.refused(self.api.get(f'/v1/notices?{query}'), 400, 'bad_request')
+        # What happens first is nothing to these, and none of them keeps the desk from others.
+        waiting = [self.asking('/v1/notices?wait=30&kind=event.rejected') for _ in range(60)]
+        self.activate(endpoint)
+        self.assertEqual(len(self.api.must('GET', '/v1/notices?wait=30')['items']), 1, 'at once')
+        self.world.sql(REJECTED)
+        for connection in waiting:
+            page = self.told(connection)
+            self.assertEqual([notice['kind'] for notice in page['items']], ['event.rejected'])
+        # Whoever waits while it stops is answered.
+        connection = self.asking(f'/v1/notices?wait=30&cursor={page["next_cursor"]}')
+        self.api.must('GET', '/v1/queue')
+        self.assertEqual(serve.stop(), 0)
+        self.assertEqual(self.told(connection), {**page, 'items': []})
 
     def test_a_token_bound_to_an_account_sees_its_own_notices_only(self):
         mine, theirs = self.quiet_endpoint(), self.quiet_endpoint(account='other')
