@@ -127,6 +127,25 @@ TEST_P(OutboxConformance, a_whole_account_that_goes_off_is_told_by_endpoint) {
   EXPECT_EQ(endpoint(elsewhere).state, EndpointState::kActive);
 }
 
+TEST_P(OutboxConformance, ten_thousand_endpoints_that_go_off_at_once_are_read_in_pages) {
+  constexpr std::size_t kEndpoints = 10'000;
+  std::vector<Mutation> batch(kEndpoints, endpoint_of());
+  for (const Outcome& one : value(outbox_->apply(batch))) ASSERT_TRUE(one.has_value());
+  Enqueue event = event_of();
+  event.endpoints = {1};
+  finished(deactivating(enqueued(event).due.at(0), core::DeactivationScope::kAccount,
+                        core::PendingRule::kCancel));
+  NoticeRow after = 0;
+  std::size_t told = 0;
+  for (;;) {
+    const NoticeRows page = value(outbox_->notices({.after = after, .account = {}, .limit = 1000}));
+    told += page.notices.size();
+    if (page.notices.size() < 1000) break;
+    after = page.through;
+  }
+  EXPECT_EQ(told, kEndpoints);
+}
+
 TEST_P(OutboxConformance, a_rejected_row_is_told_by_what_can_be_shown_of_it) {
   const std::int64_t row = store_->insert_plain({});
   const std::int64_t odd = store_->insert_plain({.account = "two\nlines"});

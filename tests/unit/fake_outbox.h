@@ -58,6 +58,8 @@ class FakeOutbox : public Outbox {
   Result<QueueCounts> queue(std::int64_t) override { return {}; }
   Result<std::vector<EndpointCounts>> queue_by_endpoint(std::int64_t) override { return {}; }
   Result<std::vector<RejectedRecord>> rejected(std::uint32_t) override { return {}; }
+  Result<NoticeRows> notices(const NoticeQuery&) override { return NoticeRows{}; }
+  Result<NoticeRow> notices_forwarded(const std::string&) override { return NoticeRow{0}; }
   Result<KeyStatus> key_status() override { return KeyStatus{}; }
   Result<std::vector<TokenView>> tokens() override { return {}; }
   Result<std::vector<AuditRecord>> audit(const AuditQuery&) override { return {}; }

@@ -63,8 +63,7 @@ class Notices final : public Command {
  public:
   explicit Notices(CLI::App& app) : Command(app) {
     app.add_flag("--follow,-f", follow_, "Go on with those that come, until Ctrl-C");
-    time_option(app, "--since", filter_.since,
-                "From then on, oldest first: 2026-05-01T09:30:00Z, or -1h");
+    time_option(app, "--since", filter_.since, "From then on, oldest first: 2026-05-01T09:30:00Z");
     app.add_option("--cursor", cursor_, "Only newer than this notice, oldest first")
         ->type_name("ID");
     app.add_option_function<std::string>(
