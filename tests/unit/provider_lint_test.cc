@@ -52,6 +52,20 @@ TEST(ProviderLint, reports_wrong_identity) {
   });
 }
 
+TEST(ProviderLint, a_definition_that_asks_for_notices_has_an_event_for_each_kind) {
+  const std::string asks = changed(kFull, "/notices", "true");
+  const core::Lint lacking = lint(changed(
+      asks, "/events", R"({"endpoint.activated": {}, "endpoint.deactivated": {}, "loan": {}})"));
+  EXPECT_THAT(lacking.faults,
+              ElementsAre(Field(&Error::message, HasSubstr("\"delivery.exhausted\"")),
+                          Field(&Error::message, HasSubstr("\"delivery.expired\"")),
+                          Field(&Error::message, HasSubstr("\"event.rejected\""))));
+  const core::Lint all = lint(changed(asks, "/events", R"({"*": {}})"));
+  ASSERT_TRUE(all.provider.has_value());
+  EXPECT_TRUE(all.provider->notices);
+  EXPECT_FALSE(lint(kFull).provider->notices);
+}
+
 TEST(ProviderLint, reports_a_wrong_signature) {
   const std::string scheme = "/signature/schemes/0";
   reports_each({
@@ -168,6 +182,7 @@ TEST(ProviderLint, reports_wrong_delivery_rules) {
       {"/gone/0", "null", "/gone/0", "must be a whole number, not null"},
       {"/endpoints_per_account", "0", "/endpoints_per_account", "out of range"},
       {"/no_endpoint", "\"ignore\"", "/no_endpoint", "known words", "keep, refuse"},
+      {"/notices", "\"yes\"", "/notices", "must be true or false, not a string"},
   });
 }
 

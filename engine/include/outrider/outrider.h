@@ -81,7 +81,7 @@ struct Options {
   std::function<void(std::string_view line)> log;
   // Called for each notice once its commit is durable, in their order, on the engine's loop thread;
   // must not block or throw, and may call publish_async(). Within a run none is left out and none
-  // comes twice; stop() tells the last ones before it returns.
+  // comes twice; a stop() that drains tells the last ones too.
   std::function<void(const Notice& notice)> on_notice;
   // Where on_notice begins: behind the notice with this id, which the host kept. So a host hears of
   // what happened while it did not run, and after a crash again of what it had not kept: at least
