@@ -33,6 +33,8 @@ tl::unexpected<Error> pass(Result<T>& failed) {
   return tl::unexpected<Error>(std::move(failed.error()));
 }
 
+constexpr std::int64_t kStatsMs = 86'400'000;
+
 std::int64_t now_ms() { return core::to_ms(net::wall_now()); }
 
 }  // namespace
@@ -320,6 +322,23 @@ Result<EventReceipt> Database::test_endpoint(const std::string& id) {
   }
   return fail(ErrorCode::kRefused, "provider \"" + (*provider)->name + "\" defines no test event",
               id, "send one of its events with: outrider send --endpoint " + id);
+}
+
+Result<EndpointStats> Database::endpoint_stats(const std::string& id,
+                                               std::optional<std::int64_t> since,
+                                               std::optional<std::int64_t> until) {
+  const std::int64_t now = now_ms();
+  auto record = impl_->endpoint(id);
+  if (!record) return pass(record);
+  core::Health health = record->health;
+  const core::Provider* provider = impl_->providers_.core().find(record->spec.provider);
+  if (provider != nullptr && provider->deactivate.scope == core::DeactivationScope::kAccount) {
+    auto account = impl_->outbox_->account_health(record->spec.provider, record->spec.account);
+    if (!account) return pass(account);
+    health = std::move(account->health);
+  }
+  const std::int64_t end = until.value_or(now);
+  return impl_->views_.endpoint_stats(*record, health, since.value_or(end - kStatsMs), end, now);
 }
 
 Result<QueueView> Database::queue(bool with_endpoints) {

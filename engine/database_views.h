@@ -30,6 +30,11 @@ class DatabaseViews {
   [[nodiscard]] Result<QueueView> queue(std::int64_t now, bool with_endpoints,
                                         std::optional<EngineStatus> engine);
 
+  // `health`: the breaker that counts for it.
+  [[nodiscard]] Result<EndpointStats> endpoint_stats(const storage::EndpointRecord& record,
+                                                     const core::Health& health, std::int64_t since,
+                                                     std::int64_t until, std::int64_t now);
+
   [[nodiscard]] Result<std::vector<AuditEntry>> audit(const AuditFilter& filter);
   [[nodiscard]] Result<ChainView> chain(const std::string& expected);
 

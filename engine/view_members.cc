@@ -135,6 +135,36 @@ void ViewMembers::queue(const QueueView& queue) {
   json_.end_array();
 }
 
+void ViewMembers::stats(const EndpointStats& stats) {
+  json_.member("endpoint", stats.endpoint);
+  time("since", stats.since).time("until", stats.until);
+  json_.member("attempts", stats.attempts)
+      .member("succeeded", stats.succeeded)
+      .member("failed", stats.failed)
+      .key("errors")
+      .begin_object();
+  for (const auto& [error, count] : stats.errors) json_.member(error_class_name(error), count);
+  json_.end_object()
+      .member("success_ratio", stats.success_ratio)
+      .member("p50_ms", stats.p50_ms)
+      .member("p95_ms", stats.p95_ms)
+      .member("p99_ms", stats.p99_ms);
+  time("last_success_at", stats.last_success_at).time("last_failure_at", stats.last_failure_at);
+  json_.member("waiting", stats.waiting)
+      .member("due", stats.due)
+      .member("held", stats.held)
+      .member("delivered", stats.delivered)
+      .member("exhausted", stats.exhausted)
+      .member("expired", stats.expired)
+      .member("cancelled", stats.cancelled);
+  time("oldest_at", stats.oldest_at).time("next_at", stats.next_at);
+  json_.member("state", state_name(stats.state))
+      .member("consecutive_failures", stats.consecutive_failures)
+      .member("window_failures", stats.window_failures)
+      .member("window_s", stats.window_s)
+      .member("max_in_flight", stats.max_in_flight);
+}
+
 void ViewMembers::provider(const ProviderView& provider) {
   json_.member("name", provider.name)
       .member("title", provider.title)

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/json_output.h"
+#include "outrider/database.h"
 #include "outrider/provider.h"
 #include "outrider/types.h"
 
@@ -35,8 +36,9 @@ class ViewMembers {
   void event(const EventView& event);           // id to tracestate
   void delivery(const DeliveryView& delivery);  // id to finished_at
   void attempt(const AttemptView& attempt);
-  void notice(const Notice& notice);            // id to detail
-  void queue(const QueueView& queue);           // waiting to endpoints
+  void notice(const Notice& notice);   // id to detail
+  void queue(const QueueView& queue);  // waiting to endpoints
+  void stats(const EndpointStats& stats);
   void provider(const ProviderView& provider);  // name to deactivation
 
  private:

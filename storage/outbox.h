@@ -403,6 +403,20 @@ struct EndpointCounts {
   std::uint64_t waiting = 0, due = 0, held = 0, exhausted = 0;
   std::optional<std::int64_t> oldest_at, next_at;
 };
+// Attempts of one endpoint that ended within a time, which is widened at its beginning to the full
+// five minutes. Percentiles of their duration are at most an eighth too high; unset: there was
+// none.
+struct AttemptTally {
+  std::int64_t since = 0, until = 0;
+  std::map<ErrorClass, std::uint64_t> by_error;
+  std::optional<std::int64_t> p50_ms, p95_ms, p99_ms;
+  std::optional<std::int64_t> last_success_at, last_failure_at;
+};
+struct EndpointCensus {
+  AttemptTally attempts;
+  EndpointCounts waiting;
+  std::map<DeliveryState, std::uint64_t> finished;  // all that are on record, by terminal state
+};
 struct RejectedRecord {
   std::int64_t row = 0;
   std::string account, provider, type, reason;
@@ -521,6 +535,11 @@ class Outbox {
   [[nodiscard]] virtual Result<std::vector<AttemptRecord>> attempts(DeliveryRow delivery) = 0;
   [[nodiscard]] virtual Result<QueueCounts> queue(std::int64_t now) = 0;
   [[nodiscard]] virtual Result<std::vector<EndpointCounts>> queue_by_endpoint(std::int64_t now) = 0;
+  // Costs a seek for each five minutes of the time, and a walk over what waits.
+  [[nodiscard]] virtual Result<EndpointCensus> endpoint_census(EndpointRow endpoint,
+                                                               std::int64_t since,
+                                                               std::int64_t until,
+                                                               std::int64_t now) = 0;
   [[nodiscard]] virtual Result<std::vector<RejectedRecord>> rejected(std::uint32_t limit) = 0;
 
   [[nodiscard]] virtual Result<NoticeRows> notices(const NoticeQuery& query) = 0;

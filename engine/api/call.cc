@@ -6,6 +6,7 @@
 
 #include "core/ascii.h"
 #include "core/code_point.h"
+#include "core/provider.h"
 #include "core/signature.h"
 #include "crypto/random.h"
 
@@ -118,6 +119,14 @@ Read<std::uint32_t> number_parameter(const Call& call, std::string_view name, st
         name, "not a whole number from " + std::to_string(least) + " to " + std::to_string(most));
   }
   return value;
+}
+
+Read<std::optional<std::int64_t>> time_parameter(const Call& call, std::string_view name) {
+  const std::string* text = call.parameter(name);
+  if (text == nullptr) return std::nullopt;
+  const auto time = text->find('T') == std::string::npos ? std::nullopt : core::parse_time(*text);
+  if (!time) return refuse_parameter(name, "not a time, as in 2026-01-31T09:30:00Z");
+  return time;
 }
 
 Read<bool> flag_parameter(const Call& call, std::string_view name) {

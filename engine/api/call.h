@@ -69,6 +69,9 @@ using Read = tl::expected<T, Problem>;
 [[nodiscard]] Read<std::uint32_t> number_parameter(const Call& call, std::string_view name,
                                                    std::uint32_t least, std::uint32_t most,
                                                    std::uint32_t otherwise);
+// RFC 3339; nothing where it is not given.
+[[nodiscard]] Read<std::optional<std::int64_t>> time_parameter(const Call& call,
+                                                               std::string_view name);
 [[nodiscard]] Read<bool> flag_parameter(const Call& call, std::string_view name);
 // The account that a list is asked for, within what the caller sees; empty: all.
 [[nodiscard]] Read<std::string> account_filter(const Call& call);

@@ -16,6 +16,7 @@ Answer cancel_event(Database& database, const Call& call);
 Answer create_endpoint(Database& database, const Call& call);
 Answer list_endpoints(Database& database, const Call& call);
 Answer show_endpoint(Database& database, const Call& call);
+Answer show_endpoint_stats(Database& database, const Call& call);
 Answer change_endpoint(Database& database, const Call& call);
 Answer delete_endpoint(Database& database, const Call& call);
 Answer pause_endpoint(Database& database, const Call& call);

@@ -158,6 +158,23 @@ Answer show_endpoint(Database& database, const Call& call) {
   return endpoint_reply(*endpoint);
 }
 
+Answer show_endpoint_stats(Database& database, const Call& call) {
+  auto since = time_parameter(call, "since");
+  if (!since) return tl::unexpected(std::move(since.error()));
+  auto until = time_parameter(call, "until");
+  if (!until) return tl::unexpected(std::move(until.error()));
+  auto endpoint = endpoint_of(database, call);
+  if (!endpoint) return tl::unexpected(std::move(endpoint.error()));
+  auto stats = database.endpoint_stats(call.id, *since, *until);
+  if (!stats && stats.error().code == ErrorCode::kInvalidArgument) {
+    return refuse_parameter(stats.error().where, stats.error().message);
+  }
+  if (!stats) return refuse(stats.error());
+  JsonOutput json(JsonOutput::Layout::kOneLine);
+  write(json, *stats);
+  return reply(json);
+}
+
 // A merge patch (RFC 7396) of what may change; null empties a field.
 Answer change_endpoint(Database& database, const Call& call) {
   auto members = Members::read(call.body);

@@ -58,6 +58,12 @@ void write(JsonOutput& json, const Notice& notice) {
   json.end_object();
 }
 
+void write(JsonOutput& json, const EndpointStats& stats) {
+  json.begin_object();
+  members(json).stats(stats);
+  json.end_object();
+}
+
 void write(JsonOutput& json, const QueueView& queue) {
   json.begin_object();
   members(json).queue(queue);

@@ -18,6 +18,7 @@ void write(core::JsonOutput& json, const EndpointView& endpoint);
 void write(core::JsonOutput& json, const EventView& event, Detail detail);
 void write_attempts(core::JsonOutput& json, const EventView& event);
 void write(core::JsonOutput& json, const Notice& notice);
+void write(core::JsonOutput& json, const EndpointStats& stats);
 void write(core::JsonOutput& json, const QueueView& queue);
 void write(core::JsonOutput& json, const ProviderView& provider);
 

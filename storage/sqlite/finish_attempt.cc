@@ -192,6 +192,7 @@ Outcome apply(Transaction& tx, const AttemptFinished& finished) {
 
   Finished result;
   insert_attempt(tx, *delivery, finished.attempt, finished.now);
+  tally(tx.tallies, delivery->endpoint, finished.attempt);
   delivery->attempts = finished.attempt.number;
   if (finished.health) {
     result.stale_health = !update_health(tx, delivery->endpoint, *finished.health);

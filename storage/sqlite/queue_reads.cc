@@ -4,6 +4,7 @@
 #include <map>
 
 #include "storage/sqlite/reads.h"
+#include "storage/sqlite/tally.h"
 
 namespace outrider::storage {
 namespace {
@@ -23,6 +24,14 @@ constexpr const char* kBehind =
     " min(CASE WHEN l.delivery > e.cancel_through THEN l.delivery END)"
     " FROM outrider_lane l JOIN outrider_delivery d ON d.id = l.delivery"
     " JOIN outrider_endpoint e ON e.id = l.endpoint WHERE d.next_at IS NULL GROUP BY l.endpoint";
+constexpr const char* kOneEndpoint =
+    "SELECT state, cancel_through FROM outrider_endpoint WHERE id = ?";
+constexpr const char* kBehindOfOne =
+    "SELECT sum(l.delivery > ?2), sum(l.delivery <= ?2),"
+    " min(CASE WHEN l.delivery > ?2 THEN l.delivery END)"
+    " FROM outrider_lane l JOIN outrider_delivery d ON d.id = l.delivery"
+    " WHERE l.endpoint = ?1 AND d.next_at IS NULL";
+constexpr const char* kTotalsOfOne = "SELECT state, count FROM outrider_total WHERE endpoint = ?";
 constexpr const char* kAcceptedAt =
     "SELECT e.created_at FROM outrider_delivery d JOIN outrider_event e ON e.id = d.event"
     " WHERE d.id = ?";
@@ -148,6 +157,39 @@ std::vector<EndpointCounts> read_queue_by_endpoint(Db& db, std::int64_t now) {
                      .next_at = endpoint.next_at});
   }
   return found;
+}
+
+EndpointCensus read_endpoint_census(Db& db, EndpointRow row, std::int64_t since, std::int64_t until,
+                                    std::int64_t now) {
+  const Snapshot snapshot(db);
+  EndpointCensus census{
+      .attempts = read_tally(db, row, since, until), .waiting = {}, .finished = {}};
+  Waiting found;
+  std::int64_t cancel_through = 0;
+  if (auto endpoint = db.query(kOneEndpoint, row); endpoint.next()) {
+    found.state = static_cast<EndpointState>(endpoint.integer(0));
+    cancel_through = endpoint.integer(1);
+  }
+  count_waiting(db, row, cancel_through, now, found);
+  if (auto behind = db.query(kBehindOfOne, row, cancel_through); behind.next()) {
+    found.waiting += tally(behind, 0);
+    found.cancelled += tally(behind, 1);
+    keep_earlier(found.oldest, behind.maybe_integer(2));
+  }
+  const bool active = found.state == EndpointState::kActive;
+  census.waiting.endpoint = row;
+  census.waiting.waiting = found.waiting;
+  census.waiting.due = active ? found.due : 0;
+  census.waiting.held = active ? 0 : found.waiting;
+  census.waiting.oldest_at = accepted_at(db, found.oldest);
+  if (active) census.waiting.next_at = found.next_at;
+  auto totals = db.query(kTotalsOfOne, row);
+  while (totals.next()) {
+    census.finished[static_cast<DeliveryState>(totals.integer(0))] += tally(totals, 1);
+  }
+  census.finished[DeliveryState::kCancelled] += found.cancelled;
+  census.waiting.exhausted = census.finished[DeliveryState::kExhausted];
+  return census;
 }
 
 }  // namespace outrider::storage

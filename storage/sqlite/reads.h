@@ -35,6 +35,8 @@ namespace outrider::storage {
                                                        DeliveryRow delivery);
 [[nodiscard]] QueueCounts read_queue(Db& db, std::int64_t now);
 [[nodiscard]] std::vector<EndpointCounts> read_queue_by_endpoint(Db& db, std::int64_t now);
+[[nodiscard]] EndpointCensus read_endpoint_census(Db& db, EndpointRow endpoint, std::int64_t since,
+                                                  std::int64_t until, std::int64_t now);
 [[nodiscard]] std::vector<TokenView> read_tokens(Db& db);
 [[nodiscard]] std::vector<RejectedRecord> read_rejected(Db& db, std::uint32_t limit);
 

@@ -233,6 +233,7 @@ Outcome apply(Transaction& tx, const Maintain& maintain) {
     changed += rows_of(tx.db.run(kTrimInbox, maintain.attempts_before, maintain.limit));
     changed += trim_chain(tx, maintain.limit);
     changed += trim_notices(tx, maintain.attempts_before, maintain.limit);
+    changed += trim_tallies(tx.db, maintain.attempts_before, maintain.limit);
   }
   tx.maintained_at = maintain.now;
   if (maintain.payloads_before > 0 || maintain.attempts_before > 0)

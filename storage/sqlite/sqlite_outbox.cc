@@ -102,6 +102,10 @@ class SqliteOutbox final : public Outbox {
   Result<std::vector<EndpointCounts>> queue_by_endpoint(std::int64_t now) override {
     return read([now](Db& db) { return read_queue_by_endpoint(db, now); });
   }
+  Result<EndpointCensus> endpoint_census(EndpointRow endpoint, std::int64_t since,
+                                         std::int64_t until, std::int64_t now) override {
+    return read([=](Db& db) { return read_endpoint_census(db, endpoint, since, until, now); });
+  }
   Result<std::vector<RejectedRecord>> rejected(std::uint32_t limit) override {
     return read([limit](Db& db) { return read_rejected(db, limit); });
   }
@@ -170,6 +174,7 @@ Result<std::vector<Outcome>> SqliteOutbox::apply(std::span<const Mutation> batch
                  .retention = retention_,
                  .followed_through = follower_.followed_through(),
                  .totals = {},
+                 .tallies = {},
                  .first_new = {},
                  .last_new = {},
                  .plain_erased_at = {},
@@ -179,6 +184,7 @@ Result<std::vector<Outcome>> SqliteOutbox::apply(std::span<const Mutation> batch
   sealing_.begin(*writer_);
   auto outcomes = run(tx, batch);
   write_totals(tx);
+  write_tallies(*writer_, tx.tallies);
   write_chain(tx);
   if (writer_->failed()) {
     sealing_.rolled_back();

@@ -27,6 +27,7 @@
 #include "storage/sqlite/chain.h"
 #include "storage/sqlite/db.h"
 #include "storage/sqlite/sealing.h"
+#include "storage/sqlite/tally.h"
 
 namespace outrider::storage {
 
@@ -47,7 +48,8 @@ struct Transaction {
   Retention retention;
   std::int64_t followed_through = 0;  // of outrider_change: read by this connection's engine
   std::map<std::pair<EndpointRow, int>, std::int64_t> totals;  // changes to outrider_total
-  std::optional<DeliveryRow> first_new, last_new;              // deliveries inserted
+  Tallies tallies;
+  std::optional<DeliveryRow> first_new, last_new;  // deliveries inserted
   bool logged_change = false;
   bool empty_log = false;  // erased text must leave the write-ahead log too, now
   std::optional<std::int64_t> plain_erased_at;  // the same for what came in plain: soon

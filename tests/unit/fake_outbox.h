@@ -57,6 +57,10 @@ class FakeOutbox : public Outbox {
   Result<std::vector<AttemptRecord>> attempts(DeliveryRow) override { return {}; }
   Result<QueueCounts> queue(std::int64_t) override { return {}; }
   Result<std::vector<EndpointCounts>> queue_by_endpoint(std::int64_t) override { return {}; }
+  Result<EndpointCensus> endpoint_census(EndpointRow, std::int64_t, std::int64_t,
+                                         std::int64_t) override {
+    return EndpointCensus{};
+  }
   Result<std::vector<RejectedRecord>> rejected(std::uint32_t) override { return {}; }
   Result<NoticeRows> notices(const NoticeQuery&) override { return NoticeRows{}; }
   Result<NoticeRow> notices_forwarded(const std::string&) override { return NoticeRow{0}; }

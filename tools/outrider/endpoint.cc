@@ -192,6 +192,7 @@ void add_endpoint(CLI::App& app, Commands& commands) {
   add_endpoint_add(*endpoint, commands);
   add.operator()<List>("list", "Endpoints, in a table");
   add.operator()<Show>("show", "One endpoint, all of it");
+  add_endpoint_stats(*endpoint, commands);
   add.operator()<Pause>("pause",
                         "Send nothing to it until it is activated; what it misses is held");
   add.operator()<Activate>("activate",

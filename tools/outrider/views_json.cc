@@ -48,6 +48,12 @@ void write_json(JsonOutput& json, const EventView& event, Payload payload) {
   json.end_array().end_object();
 }
 
+void write_json(JsonOutput& json, const EndpointStats& stats) {
+  json.begin_object();
+  members(json).stats(stats);
+  json.end_object();
+}
+
 void write_json(JsonOutput& json, const QueueView& queue,
                 const std::vector<Database::RejectedRow>& rejected) {
   json.begin_object().member("engine_running", queue.engine_running);

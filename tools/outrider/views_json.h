@@ -10,6 +10,7 @@
 namespace outrider::cli {
 
 void write_json(JsonOutput& json, const EndpointView& endpoint);
+void write_json(JsonOutput& json, const EndpointStats& stats);
 void write_json(JsonOutput& json, const EventReceipt& receipt);
 enum class Payload { kLeaveOut, kShow };
 void write_json(JsonOutput& json, const EventView& event, Payload payload);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "outrider/provider.h"
@@ -77,6 +78,32 @@ struct ChainView {
   std::uint64_t fault_count = 0;           // 0: nothing was changed, taken, added or moved
 };
 
+// How an endpoint fares. Attempts are those that ended within the time that was asked for, which is
+// widened at its beginning to the full five minutes; everything else is as it is now.
+struct EndpointStats {
+  std::string endpoint;
+  std::int64_t since = 0, until = 0;  // the time that was looked at
+  std::uint64_t attempts = 0;
+  std::uint64_t succeeded = 0;
+  std::uint64_t failed = 0;
+  std::vector<std::pair<ErrorClass, std::uint64_t>> errors;  // of the failed ones, most first
+  std::optional<double> success_ratio;                       // 0 to 1; unset: no attempt
+  // Of the attempts' durations, at most an eighth too high; unset: no attempt.
+  std::optional<std::int64_t> p50_ms, p95_ms, p99_ms;
+  std::optional<std::int64_t> last_success_at, last_failure_at;  // within the time
+  // Deliveries: what waits, and what is on record.
+  std::uint64_t waiting = 0, due = 0, held = 0;
+  std::uint64_t delivered = 0, exhausted = 0, expired = 0, cancelled = 0;
+  std::optional<std::int64_t> oldest_at;  // acceptance of the oldest waiting event
+  std::optional<std::int64_t> next_at;    // earliest next attempt
+  // Health: of the endpoint, or of its account where the provider's rule is about that.
+  EndpointState state = EndpointState::kActive;
+  std::uint32_t consecutive_failures = 0;
+  std::uint32_t window_failures = 0;  // within the provider's sliding window
+  std::int64_t window_s = 0;
+  std::uint32_t max_in_flight = 0;  // requests at once, at most
+};
+
 class Database {
  public:
   // Errors: kNotFound, kCorrupt (not a database, or damaged), kTooNew, kIo, kBusy, kKey (the key
@@ -121,6 +148,12 @@ class Database {
                                                      const EndpointChange& change);
   // Enqueues the provider's test event to this endpoint alone: tried once, never counted.
   [[nodiscard]] Result<EventReceipt> test_endpoint(const std::string& id);
+
+  // From `since` (unset: 24 hours before `until`) to `until` (unset: now). Errors: kNotFound,
+  // kInvalidArgument (the time is empty, or longer than 93 days).
+  [[nodiscard]] Result<EndpointStats> endpoint_stats(const std::string& id,
+                                                     std::optional<std::int64_t> since = {},
+                                                     std::optional<std::int64_t> until = {});
 
   // `with_endpoints` adds the per-endpoint rows.
   [[nodiscard]] Result<QueueView> queue(bool with_endpoints = true);
