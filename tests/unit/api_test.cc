@@ -51,7 +51,8 @@ TEST(ApiRoutes, need_a_role_wherever_they_touch_the_database) {
   for (const Route& route : routes()) {
     const bool tells_of_it = route.pattern.starts_with("/v1/") || route.pattern == "/metrics";
     EXPECT_EQ(route.need != Role::kNone, tells_of_it) << route.pattern;
-    EXPECT_EQ(route.call != nullptr, route.work == Work::kDatabase) << route.pattern;
+    const bool asks_it = route.work == Work::kDatabase || route.work == Work::kFollow;
+    EXPECT_EQ(route.call != nullptr, asks_it) << route.pattern;
     if (route.method != "GET" && !route.pattern.starts_with("/v1/events:")) {
       EXPECT_NE(route.need, Role::kRead) << route.pattern;
     }
