@@ -31,8 +31,9 @@ void take_attempts(const storage::AttemptTally& tally, EndpointStats& stats) {
       stats.errors.emplace_back(error, count);
     }
   }
-  std::ranges::stable_sort(stats.errors, std::greater(),
-                           &std::pair<ErrorClass, std::uint64_t>::second);
+  std::ranges::sort(stats.errors, [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
   if (stats.attempts > 0) {
     stats.success_ratio =
         static_cast<double>(stats.succeeded) / static_cast<double>(stats.attempts);

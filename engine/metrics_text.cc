@@ -30,7 +30,8 @@ class Families {
     return *this;
   }
   Families& histogram(const MetricsHistogram& observed, Labels labels = {}) {
-    add(std::move(labels)).histogram = observed.collect();
+    ClientMetric& metric = add(std::move(labels));
+    metric.histogram = observed.collect();
     return *this;
   }
   Families& gauge(const char* name, const char* help) {
