@@ -112,6 +112,9 @@ Result<std::unique_ptr<EngineApi>> EngineApi::make(const ApiOptions& options, ne
   api::Service& asked = *made->service_;
   net::HttpServerOptions server{.max_body_bytes = api::kMaxBodyBytes};
   server.body_rule = [&asked](const net::ServerRequest& head) { return asked.body_rule(head); };
+  server.stream_handler = [&asked](net::ServerRequest head, net::Responder responder) {
+    return asked.stream(std::move(head), std::move(responder));
+  };
   server.fault_answer = [&asked](int status, std::string_view reason) {
     return asked.fault_answer(status, reason);
   };

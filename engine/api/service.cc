@@ -1,6 +1,9 @@
 // Numbers instead of Responders across threads: an answer whose request is gone finds nothing.
 #include "api/service.h"
 
+#include <any>
+#include <utility>
+
 #include "api/publishing.h"
 #include "schemas/embedded.h"
 
@@ -14,6 +17,7 @@ constexpr core::Duration kProbeLimit{2000};
 constexpr core::Duration kReadyFor{1000};
 constexpr const char* kReadyBody = "{\"status\": \"ready\"}\n";
 constexpr core::Duration kTokensEvery{1000};
+constexpr core::Duration kAgainAfter{5};  // the commit queue was full
 
 bool has_body(const net::ServerRequest& request) {
   const std::string* length = request.header("content-length");
@@ -69,7 +73,18 @@ Service::Service(Engine engine)
     : engine_(std::move(engine)),
       access_(engine_.unix_needs_token),
       intake_(kMostAtIntake),
-      desk_(kMostAtDesk) {}
+      desk_(kMostAtDesk),
+      batches_({.publish = engine_.publish,
+                .intake = intake_,
+                .later = [this](std::function<void()> work) { try_again(std::move(work)); },
+                .post = engine_.post,
+                .resume =
+                    [this](std::uint64_t number) {
+                      const auto found = waiting_.find(number);
+                      if (found != waiting_.end()) found->second.responder.resume_body();
+                    },
+                .answer = [this](std::uint64_t number,
+                                 Answer given) { answer(number, std::move(given)); }}) {}
 
 Result<std::unique_ptr<Service>> Service::make(Engine engine) {
   auto tokens = engine.database->tokens();
@@ -86,6 +101,7 @@ Service::~Service() {
   engine_.timers.cancel(noted_timer_);
   for (const auto& [number, follower] : followers_) engine_.timers.cancel(follower.timer);
   engine_.timers.cancel(probe_timer_);
+  engine_.timers.cancel(again_timer_);
 }
 
 // Tokens are added and removed by other processes, and the file says nothing when they are. While
@@ -106,7 +122,7 @@ void Service::end_threads() {
   desk_.end();
 }
 
-Read<std::pair<const Route*, Call>> Service::admit(const net::ServerRequest& request) const {
+Read<Service::Admitted> Service::admit(const net::ServerRequest& request) const {
   auto call = read_target(request.target);
   if (!call) return tl::unexpected(std::move(call.error()));
   call->method = request.method;
@@ -123,23 +139,45 @@ Read<std::pair<const Route*, Call>> Service::admit(const net::ServerRequest& req
   if (auto known = check_parameters(**route, *call); !known) {
     return tl::unexpected(std::move(known.error()));
   }
-  return std::pair{*route, std::move(*call)};
+  return Admitted{.route = *route, .call = std::move(*call)};
 }
 
 net::BodyRule Service::body_rule(const net::ServerRequest& head) const {
   auto admitted = admit(head);
-  if (admitted) return {.max_bytes = admitted->first->max_body_bytes, .refusal = {}};
+  if (admitted) {
+    const Route& route = *admitted->route;
+    return {.max_bytes = route.max_body_bytes,
+            .refusal = {},
+            .streamed = route.work == Work::kBatch,
+            .admitted = std::move(*admitted)};
+  }
   const std::string id = request_id(head);
   auto refusal = response_of(Answer(tl::unexpected(admitted.error())), id);
   engine_.metrics.request(std::nullopt, refusal.status);
   return {.max_bytes = 0, .refusal = std::move(refusal)};
 }
 
-void Service::handle(net::ServerRequest request, net::Responder responder) {
+std::uint64_t Service::expect_answer(const net::ServerRequest& request, net::Responder responder) {
   const std::uint64_t number = ++last_number_;
   waiting_.emplace(number,
                    Waiting{.responder = std::move(responder), .request_id = request_id(request)});
-  auto admitted = admit(request);
+  return number;
+}
+
+std::unique_ptr<net::BodySink> Service::stream(net::ServerRequest head, net::Responder responder) {
+  const std::uint64_t number = expect_answer(head, std::move(responder));
+  auto admitted = std::any_cast<Admitted>(std::move(head.admitted));
+  waiting_.at(number).route = place_of(*admitted.route);
+  admitted.call.headers = std::move(head.headers);
+  const core::TraceContext trace = trace_of(admitted.call);
+  return batches_.begin(number, {.who = std::move(admitted.call.who), .trace = trace});
+}
+
+void Service::handle(net::ServerRequest request, net::Responder responder) {
+  const std::uint64_t number = expect_answer(request, std::move(responder));
+  auto admitted = request.admitted.has_value()
+                      ? Read<Admitted>(std::any_cast<Admitted>(std::move(request.admitted)))
+                      : admit(request);
   if (!admitted) return answer(number, tl::unexpected(std::move(admitted.error())));
   auto& [route, call] = *admitted;
   waiting_.at(number).route = place_of(*route);
@@ -165,7 +203,7 @@ void Service::handle(net::ServerRequest request, net::Responder responder) {
     case Work::kPublish:
       return publish(number, std::move(call));
     case Work::kBatch:
-      return publish_batch(number, std::move(call));
+      return answer(number, refuse(kBadRequest, "the batch has no line"));  // it has no body
     case Work::kMetrics:
       return show_metrics(number, call.who);
     case Work::kDatabase:
@@ -212,13 +250,16 @@ void Service::publish(std::uint64_t number, Call call) {
   if (!taken) answer(number, too_much(BoundedQueue::kIntake));
 }
 
-void Service::publish_batch(std::uint64_t number, Call call) {
-  auto batch = Batch::make(std::move(call), engine_.publish, intake_, [this, number](Answer given) {
-    answer_later(number, std::move(given));
+void Service::try_again(std::function<void()> work) {
+  engine_.post([this, work = std::move(work)]() mutable {
+    again_.push_back(std::move(work));
+    if (again_timer_ != 0) return;
+    again_timer_ = engine_.timers.start(kAgainAfter, [this] {
+      again_timer_ = 0;
+      for (std::function<void()>& each : std::exchange(again_, {}))
+        intake_.proceed(std::move(each));
+    });
   });
-  if (!intake_.submit([batch] { batch->begin(); })) {
-    answer(number, too_much(BoundedQueue::kIntake));
-  }
 }
 
 void Service::ask_desk(std::uint64_t number, Call call, DatabaseCall work) {

@@ -1,10 +1,10 @@
 // The API between the server and the engine: finds the route, asks who is there, and brings the
 // work to where it may be done and its answer back.
 //
-//   loop          reads the head, finds the route, checks the token; answers what needs no disk
-//   intake        reads bodies of events and hands them to the engine's commit queue
-//   desk          has a Database of its own: what operators read and change
-//   storage       the engine's: calls back when an event is durable
+//   loop          reads the head, finds the route, checks the token once; answers what needs no
+//   disk intake        reads bodies of events and hands them to the engine's commit queue desk has
+//   a Database of its own: what operators read and change storage       the engine's: calls back
+//   when an event is durable
 //
 // Only the loop holds a Responder: the other threads know a number. What waits for a thread is
 // bounded in number and in bytes, and refused with 503 beyond that.
@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "api/access.h"
-#include "api/batch.h"
+#include "api/batches.h"
 #include "api/call.h"
 #include "api/routes.h"
 #include "api/work_thread.h"
@@ -52,9 +52,12 @@ class Service {
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
-  // Loop thread, both. Before a body is read: how large it may be, or why it is not wanted.
+  // Loop thread, all three. Before a body is read: how large it may be, or why it is not wanted.
   [[nodiscard]] net::BodyRule body_rule(const net::ServerRequest& head) const;
   void handle(net::ServerRequest request, net::Responder responder);
+  // The same for a body that comes piece by piece: a batch.
+  [[nodiscard]] std::unique_ptr<net::BodySink> stream(net::ServerRequest head,
+                                                      net::Responder responder);
 
   // What the server refuses by itself, as a problem document.
   [[nodiscard]] net::ServerResponse fault_answer(int status, std::string_view reason) const;
@@ -87,11 +90,17 @@ class Service {
     std::optional<Answer> nothing;  // set: it rests, and this is its answer when its time is over
   };
 
-  [[nodiscard]] Read<std::pair<const Route*, Call>> admit(const net::ServerRequest& request) const;
+  // What is settled on a request's head.
+  struct Admitted {
+    const Route* route = nullptr;
+    Call call;
+  };
+  [[nodiscard]] Read<Admitted> admit(const net::ServerRequest& request) const;
+  std::uint64_t expect_answer(const net::ServerRequest& request, net::Responder responder);
   void answer(std::uint64_t number, Answer answer);
   void answer_later(std::uint64_t number, Answer answer);  // any thread
   void publish(std::uint64_t number, Call call);
-  void publish_batch(std::uint64_t number, Call call);
+  void try_again(std::function<void()> work);  // any thread: on the intake's, in a moment
   void ask_desk(std::uint64_t number, Call call, DatabaseCall work);
   void show_metrics(std::uint64_t number, const Principal& who);
   Answer too_much(BoundedQueue queue);
@@ -118,8 +127,11 @@ class Service {
   core::Timers::Id probe_timer_ = 0;
   std::optional<core::Instant> ready_at_;  // of the last probe that went well
   core::Timers::Id token_timer_ = 0;
+  core::Timers::Id again_timer_ = 0;
+  std::vector<std::function<void()>> again_;
   WorkThread intake_;
   WorkThread desk_;
+  Batches batches_;
 };
 
 }  // namespace outrider::api

@@ -69,6 +69,10 @@ void Responder::send(ServerResponse response) {
   if (link->connection != nullptr) link->connection->respond(exchange_, std::move(response));
 }
 
+void Responder::resume_body() noexcept {
+  if (link_ && link_->connection != nullptr) link_->connection->resume_body(exchange_);
+}
+
 bool Responder::connected() const noexcept { return link_ && link_->connection != nullptr; }
 
 class HttpServer::Impl {

@@ -22,6 +22,7 @@
 // Threads: everything on the loop's thread.
 #pragma once
 
+#include <any>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -52,6 +53,7 @@ struct ServerRequest {
   std::string peer;                  // "127.0.0.1:4711", "[::1]:4711"; "unix" for a Unix socket
   std::optional<std::uint32_t> peer_uid;  // of a Unix socket: who connected, as the kernel says
   bool tls = false;
+  std::any admitted = {};  // what the body rule left for the handler; empty: it was not asked
 
   // The first field of that name (case does not matter); null: none.
   [[nodiscard]] const std::string* header(std::string_view name) const noexcept;
@@ -68,7 +70,23 @@ struct ServerResponse {
 struct BodyRule {
   std::size_t max_bytes = 0;
   std::optional<ServerResponse> refusal;  // the answer instead; then the connection is closed
+  bool streamed = false;   // the body goes to a BodySink as it arrives, see stream_handler
+  std::any admitted = {};  // for the handler
 };
+
+// Takes one request's body piece by piece. Loop thread. Destroyed after end(), or without it when
+// the body will never be whole: the client has gone, was too slow, broke the framing or a limit, or
+// was answered before.
+class BodySink {
+ public:
+  virtual ~BodySink() = default;
+  // A piece of at most 64 KiB. False: enough for now; nothing more is read from the client, and its
+  // time does not run, until Responder::resume_body(). Must not answer.
+  [[nodiscard]] virtual bool take(std::string_view piece) = 0;
+  virtual void end() = 0;  // that was all of it
+};
+
+class Responder;
 
 struct HttpServerOptions {
   std::size_t max_head_bytes = 16 * 1024;  // request line and header fields together: 431
@@ -76,10 +94,13 @@ struct HttpServerOptions {
   // Without its transfer coding: 413. Chunk sizes and line ends may add a quarter of it.
   std::size_t max_body_bytes = 1024 * 1024;
   // Asked when the head of a request that has a body is whole, before any of the body is taken.
-  // Must not throw. Unset: max_body_bytes for all.
+  // Must not throw. Unset: max_body_bytes for all. What it allows beyond max_body_bytes should be
+  // streamed: a body that is not is kept whole.
   std::function<BodyRule(const ServerRequest& head)> body_rule;
-  // Bodies that have grown beyond max_body_bytes at once, over all connections: 503.
-  std::size_t max_large_bodies = 4;
+  // Of a request whose body is streamed, instead of the handler: called with its head alone, when
+  // that is whole. An answer before the body's end closes the connection. Must not throw, nor
+  // return null.
+  std::function<std::unique_ptr<BodySink>(ServerRequest head, Responder responder)> stream_handler;
   // What the server's own refusals look like; unset: plain text. The status is kept.
   std::function<ServerResponse(int status, std::string_view reason)> fault_answer;
   std::size_t max_connections = 1024;  // one more is answered 503 and closed
@@ -106,6 +127,8 @@ class Responder {
   ~Responder();
   // Requires: not called before.
   void send(ServerResponse response);
+  // After a BodySink has said that it has enough: more may come. Not from within take().
+  void resume_body() noexcept;
   // Is there still a client to answer?
   [[nodiscard]] bool connected() const noexcept;
 

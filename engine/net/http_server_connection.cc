@@ -145,8 +145,8 @@ void HttpConnection::finish_requests() {
 void HttpConnection::close() {
   if (closed_) return;
   closed_ = true;
-  release_body();
   link_->connection = nullptr;
+  forget_body();
   uv_close(&socket_.handle, on_closed);
   uv_close(reinterpret_cast<uv_handle_t*>(&timer_), on_closed);
   host_->closed(id_);
@@ -154,7 +154,22 @@ void HttpConnection::close() {
 
 void HttpConnection::respond(std::uint64_t exchange, ServerResponse response) {
   if (exchange < first_exchange_ || exchange - first_exchange_ >= exchanges_.size()) return;
-  exchanges_[exchange - first_exchange_].response = std::move(response);
+  Exchange& answered = exchanges_[exchange - first_exchange_];
+  if (answered.response) return;  // we have answered it ourselves: its body went wrong
+  if (held_by_ == exchange) held_by_.reset();
+  answered.response = std::move(response);
+  if (slot_open_ && &answered == &exchanges_.back()) {  // the rest of its body is not wanted
+    answered.keep_alive = false;
+    last_request_ = true;
+    slot_open_ = false;
+    forget_body();
+  }
+  settle();
+}
+
+void HttpConnection::resume_body(std::uint64_t exchange) {
+  if (held_by_ != exchange) return;
+  held_by_.reset();
   settle();
 }
 
@@ -174,6 +189,7 @@ void HttpConnection::received(std::string_view bytes) {
     exchanges_.clear();
     slot_open_ = false;
     last_request_ = last_answer_ = true;
+    forget_body();
   }
   settle();
 }
@@ -222,6 +238,7 @@ void HttpConnection::settle() {
     last_request_ = true;
     if (slot_open_) exchanges_.pop_back();  // its body will never be whole
     slot_open_ = false;
+    forget_body();
   }
   if (last_request_ && exchanges_.empty()) last_answer_ = true;
   write_some();
@@ -232,7 +249,7 @@ void HttpConnection::settle() {
 }
 
 bool HttpConnection::may_read_requests() const {
-  return !last_request_ && !last_answer_ && !closed_ &&
+  return !last_request_ && !last_answer_ && !closed_ && !held_by_ &&
          (slot_open_ || exchanges_.size() < host_->options.max_pipelined) &&
          unsent() < host_->options.max_unsent_bytes;
 }
@@ -253,17 +270,8 @@ void HttpConnection::request_phase_changed() {
     case HttpRequestParser::Phase::kHead:
       return;
     case HttpRequestParser::Phase::kBody:
-      if (!body_fits()) {
-        fail({503, "too many large bodies at once"});
-        exchanges_.back().response->headers.push_back({"Retry-After", "1"});
-        return;
-      }
-      if (slot_open_) return;
-      slot_open_ = true;
-      exchanges_.push_back({});
-      exchanges_.back().wants_continue = parser_.expects_continue();
-      flush();  // 100 Continue, where it is this one's turn
-      return;
+      if (!slot_open_) begin_body();
+      return pass_body_on();
     case HttpRequestParser::Phase::kComplete:
       return hand_over();
     case HttpRequestParser::Phase::kFailed:
@@ -271,26 +279,48 @@ void HttpConnection::request_phase_changed() {
   }
 }
 
-bool HttpConnection::body_fits() {
-  const bool large = parser_.request().body.size() > host_->options.max_body_bytes;
-  if (!large || large_body_) return true;
-  if (host_->large_bodies >= host_->options.max_large_bodies) return false;
-  ++host_->large_bodies;
-  large_body_ = true;
-  return true;
+void HttpConnection::begin_body() {
+  slot_open_ = true;
+  exchanges_.push_back({});
+  exchanges_.back().wants_continue = parser_.expects_continue();
+  if (parser_.streamed()) {
+    ServerRequest head = std::move(parser_.request());
+    Exchange& exchange = exchanges_.back();
+    exchange.head_only = head.method == "HEAD";
+    exchange.http_1_0 = parser_.http_1_0();
+    const std::uint64_t number = first_exchange_ + exchanges_.size() - 1;
+    sink_ = host_->options.stream_handler(std::move(head), Responder(link_, number));
+    if (!slot_open_) forget_body();  // it was answered at once
+  }
+  flush();  // 100 Continue, where it is this one's turn
 }
 
-void HttpConnection::release_body() {
-  if (large_body_) --host_->large_bodies;
-  large_body_ = false;
+void HttpConnection::pass_body_on() {
+  if (!sink_) return;
+  const std::string piece = parser_.take_body();
+  if (!piece.empty() && !sink_->take(piece)) held_by_ = first_exchange_ + exchanges_.size() - 1;
+}
+
+void HttpConnection::forget_body() {
+  held_by_.reset();
+  sink_.reset();
 }
 
 void HttpConnection::hand_over() {
-  release_body();
   if (!slot_open_) exchanges_.push_back({});
   slot_open_ = false;
-  ServerRequest request = std::move(parser_.request());
   Exchange& exchange = exchanges_.back();
+  if (sink_) {
+    pass_body_on();
+    exchange.keep_alive = parser_.keep_alive() && !finishing_;
+    exchange.wants_continue = false;
+    if (!exchange.keep_alive) last_request_ = true;
+    parser_.next();
+    ++requests_;
+    const std::unique_ptr<BodySink> sink = std::move(sink_);
+    return sink->end();
+  }
+  ServerRequest request = std::move(parser_.request());
   exchange.head_only = request.method == "HEAD";
   exchange.http_1_0 = parser_.http_1_0();
   exchange.keep_alive = parser_.keep_alive() && !finishing_;
@@ -305,7 +335,7 @@ void HttpConnection::hand_over() {
 void HttpConnection::fail(const HttpFault& fault) {
   if (!slot_open_) exchanges_.push_back({});
   slot_open_ = false;
-  release_body();
+  forget_body();
   std::optional<ServerResponse>& response = exchanges_.back().response;
   if (parser_.refusal()) {
     response = std::move(parser_.refusal());

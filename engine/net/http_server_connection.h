@@ -39,7 +39,6 @@ struct HttpConnectionHost {
   std::function<std::string()> date;             // for the Date field
   std::function<void(std::uint64_t id)> closed;  // take it out of the table
   std::string read_buffer;                       // shared by all: libuv reads and reports in one go
-  std::size_t large_bodies = 0;                  // under way
 };
 
 enum class SocketKind : std::uint8_t { kTcp, kUnix };
@@ -57,6 +56,7 @@ class HttpConnection {
   void finish_requests();  // no new ones; ends when those under way are answered
   void close();            // at once
   void respond(std::uint64_t exchange, ServerResponse response);
+  void resume_body(std::uint64_t exchange);
 
  private:
   // One request and its answer. The front one's answer is the next to go out.
@@ -92,9 +92,10 @@ class HttpConnection {
   void request_phase_changed();
   void hand_over();
   void fail(const HttpFault& fault);
-  bool body_fits();  // takes a place among the large ones where it has become one
-  void release_body();
-  bool flush();  // true: an answer left the queue
+  void begin_body();
+  void pass_body_on();  // what has come of it, to the sink
+  void forget_body();   // it will not be whole
+  bool flush();         // true: an answer left the queue
   void emit(std::string_view plaintext);
   void write_some();
   void begin_end();
@@ -127,6 +128,9 @@ class HttpConnection {
   std::deque<Exchange> exchanges_;
   std::uint64_t first_exchange_ = 0;  // the front one's number
   std::shared_ptr<Responder::Link> link_;
+  std::unique_ptr<BodySink> sink_;  // of the last exchange, while its body is under way
+  // The exchange whose sink has had enough; nothing is read until it wants more, or is answered.
+  std::optional<std::uint64_t> held_by_;
 
   std::string outgoing_;  // libuv reads from it while writing_
   std::size_t outgoing_at_ = 0;
@@ -140,7 +144,6 @@ class HttpConnection {
   bool reading_ = false;  // uv_read_start is on
   bool writing_ = false;
   bool settling_ = false;
-  bool large_body_ = false;    // counted in the host's
   bool slot_open_ = false;     // the last exchange is of a request whose body is under way
   bool socket_ended_ = false;  // the end of the stream was read
   bool client_ended_ = false;  // it will send no more requests: that, or TLS's close_notify

@@ -97,11 +97,12 @@ const llhttp_settings_t& HttpRequestParser::settings() noexcept {
     };
     s.on_body = [](llhttp_t* p, const char* at, std::size_t length) noexcept {
       HttpRequestParser& parser = self(p);
-      if (length > parser.max_body_bytes_ - parser.request_.body.size()) {
+      if (length > parser.max_body_bytes_ - parser.body_bytes_) {
         parser.refuse(413, "the body is too large");
         return static_cast<int>(HPE_USER);
       }
       parser.request_.body.append(at, length);
+      parser.body_bytes_ += length;
       return 0;
     };
     s.on_message_complete = [](llhttp_t* p) noexcept {
@@ -130,7 +131,8 @@ void HttpRequestParser::next() {
   request_.tls = origin_.tls;
   max_body_bytes_ = options_.max_body_bytes;
   field_ = {};
-  framing_bytes_ = 0;
+  framing_bytes_ = body_bytes_ = 0;
+  streamed_ = false;
   head_done_ = complete_ = keep_alive_ = http_1_0_ = expects_continue_ = false;
 }
 
@@ -169,7 +171,7 @@ std::size_t HttpRequestParser::consume_head(std::string_view bytes) {
 }
 
 std::size_t HttpRequestParser::consume_body(std::string_view bytes) {
-  const std::size_t before = request_.body.size();
+  const std::size_t before = body_bytes_;
   const llhttp_errno_t error = llhttp_execute(&parser_, bytes.data(), bytes.size());
   if (error == HPE_OK || error == HPE_PAUSED) {
     const std::size_t taken =
@@ -178,7 +180,7 @@ std::size_t HttpRequestParser::consume_body(std::string_view bytes) {
     OUTRIDER_ASSERT(taken <= bytes.size());
     // A limit that does not depend on how the bytes were cut. Zeros before a chunk's size have no
     // other.
-    framing_bytes_ += taken - (request_.body.size() - before);
+    framing_bytes_ += taken - (body_bytes_ - before);
     if (framing_bytes_ > options_.max_head_bytes + max_body_bytes_ / 4) {
       refuse(400, "chunks with too much around them");
     }
@@ -249,6 +251,8 @@ bool HttpRequestParser::check_body() {
   if (options_.body_rule) {
     BodyRule rule = options_.body_rule(request_);
     max_body_bytes_ = rule.max_bytes;
+    streamed_ = rule.streamed;
+    request_.admitted = std::move(rule.admitted);
     if (rule.refusal) {
       refuse(rule.refusal->status, "refused by its head");
       refusal_ = std::move(rule.refusal);

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "net/http_server.h"
 #include "net/http_server_head.h"
@@ -21,7 +22,7 @@ class HttpRequestParser {
     kIdle,      // nothing of a request yet
     kHead,      // within the request line and header fields
     kBody,      // the head is good; its body is under way
-    kComplete,  // request() is whole: call next()
+    kComplete,  // request() is whole, but for what take_body() took of it: call next()
     kFailed,    // fault() says why; no byte more is taken
   };
   // `options` must outlive the parser.
@@ -38,6 +39,10 @@ class HttpRequestParser {
   // The answer that the body rule gave instead of a limit; the fault is then its status.
   [[nodiscard]] std::optional<ServerResponse>& refusal() noexcept { return refusal_; }
   [[nodiscard]] ServerRequest& request() noexcept { return request_; }
+  // Once the body is under way: it is to be taken piece by piece.
+  [[nodiscard]] bool streamed() const noexcept { return streamed_; }
+  // What has come of the body since the last call.
+  [[nodiscard]] std::string take_body() { return std::exchange(request_.body, {}); }
   [[nodiscard]] bool keep_alive() const noexcept { return keep_alive_; }
   [[nodiscard]] bool http_1_0() const noexcept { return http_1_0_; }
   [[nodiscard]] bool expects_continue() const noexcept { return expects_continue_; }
@@ -73,6 +78,7 @@ class HttpRequestParser {
   HttpFault fault_;
   std::optional<ServerResponse> refusal_;
   std::size_t max_body_bytes_ = 0;  // of this request
+  std::size_t body_bytes_ = 0;      // that have come
   ServerRequest request_;
   HeaderField field_;              // the one being read
   std::size_t framing_bytes_ = 0;  // of the body's chunk sizes and line ends
@@ -81,6 +87,7 @@ class HttpRequestParser {
   bool keep_alive_ = false;
   bool http_1_0_ = false;
   bool expects_continue_ = false;
+  bool streamed_ = false;
 };
 
 }  // namespace outrider::net

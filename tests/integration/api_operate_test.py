@@ -279,25 +279,22 @@ class Listening(ApiScenario):
         locker = sqlite3.connect(self.world.database, isolation_level=None, timeout=60)
         self.world.on_end.append(locker.close)
         locker.execute('BEGIN IMMEDIATE')
-        answers = []
-
-        def publish(number):
-            body = '\n'.join(line(f'{number}-{n}') for n in range(1000)).encode()
-            answer = self.api.post('/v1/events:batch', body, headers=NDJSON)
-            answers.extend(json.loads(text) for text in answer.body.splitlines())
-        threads = [threading.Thread(target=publish, args=(number,)) for number in range(12)]
-        for thread in threads:
-            thread.start()
+        body = line(1).encode()
+        one = b'POST /v1/events HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n%b\r\n' + body
+        clients = [self.raw() for _ in range(400)]
+        for client in clients:
+            client.sendall((one % (len(body), b'')) * 15 + one % (len(body), b'Connection: close\r\n'))
         wait_until(lambda: self.api.get('/readyz').status != 200, 'the queue stands still')
         self.assertEqual(self.api.get('/healthz').status, 200)
         locker.execute('ROLLBACK')
-        for thread in threads:
-            thread.join()
-        self.assertEqual(len(answers), 12_000)
-        refused = [answer for answer in answers if 'id' not in answer]
-        self.assertTrue(refused)
-        self.assertEqual({answer['type'] for answer in refused} - {'urn:outrider:problem:overloaded', 'urn:outrider:problem:busy'}, set())
-        self.assertEqual(self.world.sql('SELECT count(*) FROM outrider_event'), [(12_000 - len(refused),)])
+        answers = b''.join(self.all_of(client) for client in clients)
+        for client in clients:
+            client.close()
+        taken, refused = answers.count(b'HTTP/1.1 202 '), answers.count(b'HTTP/1.1 503 ')
+        self.assertEqual(taken + refused, 6400)
+        self.assertGreater(refused, 0)
+        self.assertEqual(answers.count(b'Retry-After: '), refused)
+        self.assertEqual(self.world.sql('SELECT count(*) FROM outrider_event'), [(taken,)])
 
 
 if __name__ == '__main__':

@@ -241,45 +241,6 @@ TEST_F(UnixSocketTest, serves_its_owner_and_goes_away_with_the_server) {
   EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
-TEST_F(UnixSocketTest, large_bodies_have_few_places_and_give_them_back) {
-  HttpServerOptions options;
-  options.max_body_bytes = 1000;
-  options.max_large_bodies = 1;
-  options.body_rule = [](const ServerRequest&) {
-    return net::BodyRule{.max_bytes = 5000, .refusal = {}};
-  };
-  options.fault_answer = [](int, std::string_view reason) {
-    return ServerResponse{.status = 0, .headers = {}, .body = "told: " + std::string(reason)};
-  };
-  TestServer server(options);
-  ASSERT_TRUE(server.server().listen_unix(path_, 0660).has_value());
-  server.run();
-  struct stat status{};
-  ASSERT_EQ(stat(path_.c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 0777, 0660U);
-  const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3000\r\n\r\n";
-  {
-    RawClient first(path_);
-    ASSERT_TRUE(first.send(head + std::string(2000, 'x')));
-    // Until the first one has its place, others are served.
-    std::string answer;
-    while (!answer.starts_with("HTTP/1.1 503")) {
-      RawClient second(path_);
-      ASSERT_TRUE(second.send(head + std::string(2000, 'x')));
-      ASSERT_TRUE(second.send(std::string(1000, 'x')));
-      answer = second.read_answer();
-    }
-    EXPECT_THAT(answer, HasSubstr("Retry-After: 1\r\n"));
-    EXPECT_THAT(answer, HasSubstr("told: too many large bodies at once"));
-    ASSERT_TRUE(first.send(std::string(1000, 'x')));
-    EXPECT_THAT(first.read_answer(), HasSubstr("HTTP/1.1 200"));
-  }
-  RawClient third(path_);
-  ASSERT_TRUE(third.send(head + std::string(2000, 'x')));
-  ASSERT_TRUE(third.send(std::string(1000, 'x')));
-  EXPECT_THAT(third.read_answer(), HasSubstr("HTTP/1.1 200"));
-}
-
 TEST_F(UnixSocketTest, replaces_a_dead_socket_but_not_a_live_one_or_a_file) {
   {
     sockaddr_un address{};
@@ -390,7 +351,7 @@ TEST_F(HttpServerTls, serves_requests_pipelined_and_large) {
 TEST_F(HttpServerTls, answers_probes_inside_tls_too) {
   TestServer server;
   const std::uint16_t port = server.start(&*context_);
-  for (const tests::HttpProbe& probe : tests::head_probes()) {
+  for (const tests::HttpProbe& probe : tests::http_probes()) {
     SCOPED_TRACE(probe.name);
     RawClient client(port);
     ASSERT_TRUE(client.start_tls(authority_, "127.0.0.1"));
