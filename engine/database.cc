@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include <span>
 #include <type_traits>
 #include <utility>
 
@@ -17,6 +18,7 @@
 #include "endpoint_check.h"
 #include "intake.h"
 #include "net/wall_clock.h"
+#include "replay.h"
 #include "storage/event_fields.h"
 #include "storage/sqlite/sqlite_outbox.h"
 #include "tls_change.h"
@@ -54,20 +56,28 @@ class Database::Impl {
   // an operator's change, unless it is a test (see test_endpoint()).
   template <class T>
   Result<T> change(storage::Mutation mutation) {
-    std::visit(
-        [this]<class Value>(Value& value) {
-          if constexpr (!std::is_same_v<Value, storage::Enqueue> && requires { value.actor; }) {
-            value.actor = options_.actor;
-          }
-        },
-        mutation);
-    auto outcomes = outbox_->apply({&mutation, 1});
-    wipe_secrets(mutation);
+    return change_together<T>({&mutation, 1});
+  }
+  // Several in one transaction, which must be refused for the same reasons; what the last answers.
+  template <class T>
+  Result<T> change_together(std::span<storage::Mutation> mutations) {
+    for (storage::Mutation& mutation : mutations) {
+      std::visit(
+          [this]<class Value>(Value& value) {
+            if constexpr (!std::is_same_v<Value, storage::Enqueue> && requires { value.actor; }) {
+              value.actor = options_.actor;
+            }
+          },
+          mutation);
+    }
+    auto outcomes = outbox_->apply(mutations);
+    for (storage::Mutation& mutation : mutations) wipe_secrets(mutation);
     if (!outcomes) return pass(outcomes);
-    storage::Outcome& outcome = outcomes->front();
-    if (!outcome) return pass(outcome);
+    for (storage::Outcome& outcome : *outcomes) {
+      if (!outcome) return pass(outcome);
+    }
     send_committed(options_.path);
-    return std::get<T>(std::move(*outcome));
+    return std::get<T>(std::move(*outcomes->back()));
   }
 
   Result<storage::EndpointRow> endpoint_row(const std::string& id) const {
@@ -100,6 +110,9 @@ class Database::Impl {
 
   Result<EndpointView> set_state(const std::string& id, storage::ChangeEndpoint::Kind kind,
                                  const std::string& reason);
+  // What a change of an endpoint comes to; nothing: it is so already.
+  Result<std::vector<storage::Mutation>> update(storage::EndpointRecord& record,
+                                                const EndpointChange& change) const;
   // `tester`: the operator whose test of an endpoint it is; empty: none.
   Result<EventReceipt> publish(const Event& event, const std::string& tester);
 
@@ -214,6 +227,49 @@ Result<EndpointView> Database::Impl::set_state(const std::string& id,
   return views_.endpoint(*record);
 }
 
+Result<std::vector<storage::Mutation>> Database::Impl::update(storage::EndpointRecord& record,
+                                                              const EndpointChange& change) const {
+  auto found = provider(record.spec.provider);
+  if (!found) return pass(found);
+  if (!record.unreadable.empty() && !change.headers) {
+    return fail(ErrorCode::kKey, "the endpoint cannot be checked: " + record.unreadable,
+                intake_.ids().text(IdKind::kEndpoint, record.row));
+  }
+  const std::int64_t now = now_ms();
+  storage::UpdateEndpoint update{.endpoint = record.row, .spec = record.spec, .now = now};
+  // What is secret and stays is no part of this mutation, nor of its checks.
+  crypto::wipe(update.spec.tls.key);
+  for (HeaderField& header : update.spec.headers) crypto::wipe(header.value);
+  const auto set = [&update](const auto& wanted, auto& field, const char* name) {
+    if (!wanted) return;
+    field = *wanted;
+    update.what += (update.what.empty() ? "" : ", ") + std::string(name);
+  };
+  set(change.url, update.spec.url, "url");
+  set(change.types, update.spec.types, "types");
+  set(change.headers, update.spec.headers, "headers");
+  set(change.description, update.spec.description, "description");
+  set(change.rate_per_second, update.spec.rate_per_second, "rate_per_second");
+  set(change.max_in_flight, update.spec.max_in_flight, "max_in_flight");
+  update.new_headers = change.headers.has_value();
+
+  std::vector<storage::Mutation> mutations;
+  const TlsChange& tls = change.tls;
+  if (tls.ca || tls.certificate || tls.key || tls.at_least) {
+    record.spec.url = update.spec.url;
+    auto checked = checked_change(tls, record, now / 1000);
+    if (!checked) return pass(checked);
+    if (checked->ca) update.spec.tls.ca = *checked->ca;
+    if (checked->certificate) update.spec.tls.certificate = *checked->certificate;
+    if (checked->at_least) update.spec.tls.at_least = *checked->at_least;
+    mutations.emplace_back(
+        storage::SetTls{.endpoint = record.row, .change = std::move(*checked), .now = now});
+  }
+  if (auto ok = check_endpoint(update.spec, **found); !ok) return pass(ok);
+  if (!update.what.empty()) mutations.emplace_back(std::move(update));
+  return mutations;
+}
+
 Result<EndpointView> Database::pause_endpoint(const std::string& id, const std::string& reason) {
   return impl_->set_state(id, storage::ChangeEndpoint::Kind::kPause, reason);
 }
@@ -268,33 +324,28 @@ Result<std::optional<std::string>> Database::rotate_secret(const std::string& id
 
 Result<EndpointView> Database::update_endpoint(const std::string& id,
                                                const EndpointChange& change) {
-  auto record = impl_->endpoint(id);
+  auto record = impl_->endpoint_with_secrets(id);
   if (!record) return pass(record);
-  auto provider = impl_->provider(record->spec.provider);
-  if (!provider) return pass(provider);
-  if (!record->unreadable.empty() && !change.headers) {
-    return fail(ErrorCode::kKey, "the endpoint cannot be checked: " + record->unreadable, id);
-  }
-  storage::UpdateEndpoint update{
-      .endpoint = record->row, .spec = std::move(record->spec), .now = now_ms()};
-  const auto set = [&update](const auto& wanted, auto& field, const char* name) {
-    if (!wanted) return;
-    field = *wanted;
-    update.what += (update.what.empty() ? "" : ", ") + std::string(name);
-  };
-  set(change.url, update.spec.url, "url");
-  set(change.types, update.spec.types, "types");
-  set(change.headers, update.spec.headers, "headers");
-  set(change.description, update.spec.description, "description");
-  set(change.rate_per_second, update.spec.rate_per_second, "rate_per_second");
-  set(change.max_in_flight, update.spec.max_in_flight, "max_in_flight");
-  update.new_headers = change.headers.has_value();
-  if (auto ok = check_endpoint(update.spec, **provider); !ok) return pass(ok);
-  if (!update.what.empty()) {
-    auto changed = impl_->change<storage::Changed>(std::move(update));
+  auto mutations = impl_->update(*record, change);
+  wipe_secrets(*record);
+  if (!mutations) return pass(mutations);
+  if (!mutations->empty()) {
+    auto changed = impl_->change_together<storage::Changed>(*mutations);
     if (!changed) return pass(changed);
   }
   return endpoint(id);
+}
+
+Result<ReplayReport> Database::replay(const std::string& id, const ReplayFilter& filter) {
+  auto record = impl_->endpoint(id);
+  if (!record) return pass(record);
+  const std::function<Result<storage::Changed>(storage::ReplayEvents)> apply =
+      [this](storage::ReplayEvents step) {
+        return impl_->change<storage::Changed>(std::move(step));
+      };
+  return outrider::replay(
+      {.outbox = *impl_->outbox_, .ids = impl_->intake_.ids(), .apply = apply, .now = now_ms()},
+      record->row, filter);
 }
 
 Result<EventReceipt> Database::test_endpoint(const std::string& id) {
@@ -349,15 +400,21 @@ Result<std::vector<EventView>> Database::events(const EventFilter& filter) {
   return impl_->views_.events(filter);
 }
 
-Result<EventView> Database::event(const std::string& id, bool reveal) {
-  if (!reveal) return impl_->views_.event(id, false);
-  auto row = impl_->views_.revealable(id);
-  if (!row) return pass(row);
-  // On record, and durable, before anybody sees it.
-  auto recorded =
-      impl_->change<storage::Changed>(storage::RecordReveal{.event = *row, .now = now_ms()});
-  if (!recorded) return pass(recorded);
-  return impl_->views_.event(id, true);
+Result<EventView> Database::event(const std::string& id, bool reveal, const std::string& account) {
+  auto found = impl_->views_.find(id, account);
+  if (!found) return pass(found);
+  if (reveal) {
+    // On record, and durable, before anybody sees it.
+    auto recorded = impl_->views_.revealable(*found).and_then([&] {
+      return impl_->change<storage::Changed>(
+          storage::RecordReveal{.event = found->record.row, .now = now_ms()});
+    });
+    if (!recorded) {
+      crypto::wipe(found->record.body);
+      return pass(recorded);
+    }
+  }
+  return impl_->views_.event(std::move(*found), reveal);
 }
 
 Result<std::uint32_t> Database::retry(const std::string& id, bool failed_only) {

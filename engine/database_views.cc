@@ -168,51 +168,46 @@ Result<std::vector<EventView>> DatabaseViews::events(const EventFilter& filter) 
   return views;
 }
 
-Result<storage::EventRecord> DatabaseViews::event_of(const std::string& id, Object& object) {
-  if (!object.event) {
-    auto delivery = outbox_.delivery(*object.delivery);
-    if (!delivery) return tl::unexpected(std::move(delivery.error()));
-    if (!delivery->has_value()) return fail(ErrorCode::kNotFound, "no such delivery", id);
-    object.event = (*delivery)->event;
-  }
-  auto record = outbox_.event(*object.event);
-  if (!record) return tl::unexpected(std::move(record.error()));
-  if (!record->has_value()) {
-    return fail(ErrorCode::kNotFound, "no such event", id, "see: outrider event list");
-  }
-  return std::move(**record);
-}
-
-Result<storage::EventRow> DatabaseViews::revealable(const std::string& id) {
+Result<DatabaseViews::FoundEvent> DatabaseViews::find(const std::string& id,
+                                                      const std::string& account) {
   auto object = event_or_delivery(id);
   if (!object) return tl::unexpected(std::move(object.error()));
-  auto record = event_of(id, *object);
+  if (!object->event) {
+    auto delivery = outbox_.delivery(*object->delivery);
+    if (!delivery) return tl::unexpected(std::move(delivery.error()));
+    if (!delivery->has_value()) return fail(ErrorCode::kNotFound, "no such delivery", id);
+    object->event = (*delivery)->event;
+  }
+  auto record = outbox_.event(*object->event);
   if (!record) return tl::unexpected(std::move(record.error()));
-  crypto::wipe(record->body);
-  if (record->unreadable.empty()) return record->row;
+  if (!record->has_value() || (!account.empty() && (*record)->account != account)) {
+    if (record->has_value()) crypto::wipe((*record)->body);
+    return fail(ErrorCode::kNotFound, "no such event", id, "see: outrider event list");
+  }
+  return FoundEvent{.record = std::move(**record), .delivery = object->delivery, .id = id};
+}
+
+Result<void> DatabaseViews::revealable(const FoundEvent& found) {
+  if (found.record.unreadable.empty()) return {};
   auto keys = outbox_.key_status();
   if (!keys) return tl::unexpected(std::move(keys.error()));
   const bool by_key_file = !keys->problem.empty();
   return fail(by_key_file ? ErrorCode::kKey : ErrorCode::kRefused,
-              "the payload cannot be revealed: " + record->unreadable, id,
+              "the payload cannot be revealed: " + found.record.unreadable, found.id,
               by_key_file ? "see: outrider key status" : "");
 }
 
-Result<EventView> DatabaseViews::event(const std::string& id, bool reveal) {
-  auto object = event_or_delivery(id);
-  if (!object) return tl::unexpected(std::move(object.error()));
-  auto record = event_of(id, *object);
-  if (!record) return tl::unexpected(std::move(record.error()));
-  EventView view = event_view(*record);
-  const core::Provider* provider = providers_.find(record->provider);
+Result<EventView> DatabaseViews::event(FoundEvent found, bool reveal) {
+  EventView view = event_view(found.record);
+  const core::Provider* provider = providers_.find(found.record.provider);
   if (!view.payload_purged && view.unreadable.empty()) {
-    view.payload = shown(record->body, provider, reveal);
+    view.payload = shown(found.record.body, provider, reveal);
   }
-  crypto::wipe(record->body);
-  auto deliveries = outbox_.deliveries(*object->event);
+  crypto::wipe(found.record.body);
+  auto deliveries = outbox_.deliveries(found.record.row);
   if (!deliveries) return tl::unexpected(std::move(deliveries.error()));
   for (const storage::DeliveryRecord& delivery : *deliveries) {
-    if (object->delivery && delivery.row != *object->delivery) continue;
+    if (found.delivery && delivery.row != *found.delivery) continue;
     auto shown_delivery = delivery_view(delivery, provider, reveal);
     if (!shown_delivery) return tl::unexpected(std::move(shown_delivery.error()));
     view.deliveries.push_back(std::move(*shown_delivery));

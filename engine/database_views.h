@@ -26,7 +26,17 @@ class DatabaseViews {
 
   [[nodiscard]] EndpointView endpoint(const storage::EndpointRecord& record) const;
   [[nodiscard]] Result<std::vector<EventView>> events(const EventFilter& filter);
-  [[nodiscard]] Result<EventView> event(const std::string& id, bool reveal);
+  // An event by its id, or by one of its deliveries', of which it then is about that one.
+  struct FoundEvent {
+    storage::EventRecord record;
+    std::optional<storage::DeliveryRow> delivery;
+    std::string id;  // as it was asked for
+  };
+  // `account`, where it is not empty: whose it must be. Errors: kNotFound.
+  [[nodiscard]] Result<FoundEvent> find(const std::string& id, const std::string& account);
+  // Whether its payload can be shown. Errors: kKey, kRefused.
+  [[nodiscard]] Result<void> revealable(const FoundEvent& found);
+  [[nodiscard]] Result<EventView> event(FoundEvent found, bool reveal);
   [[nodiscard]] Result<QueueView> queue(std::int64_t now, bool with_endpoints,
                                         std::optional<EngineStatus> engine);
 
@@ -46,16 +56,11 @@ class DatabaseViews {
   };
   // What an id given by an operator names. Errors: kNotFound.
   [[nodiscard]] Result<Object> event_or_delivery(const std::string& id) const;
-  // The event that an id of it or of one of its deliveries means, once it is sure that its payload
-  // can be shown. Errors: kNotFound, kKey, kRefused.
-  [[nodiscard]] Result<storage::EventRow> revealable(const std::string& id);
 
  private:
   [[nodiscard]] EventView event_view(const storage::EventRecord& record) const;
   [[nodiscard]] Result<DeliveryView> delivery_view(const storage::DeliveryRecord& record,
                                                    const core::Provider* provider, bool reveal);
-  // Fills in the event of a delivery. Errors: kNotFound.
-  [[nodiscard]] Result<storage::EventRecord> event_of(const std::string& id, Object& object);
 
   storage::Outbox& outbox_;
   const crypto::PublicIds& ids_;

@@ -165,6 +165,14 @@ void ViewMembers::stats(const EndpointStats& stats) {
       .member("max_in_flight", stats.max_in_flight);
 }
 
+void ViewMembers::skipped(const ReplayReport& report) {
+  json_.member("waiting", report.waiting)
+      .member("expired", report.expired)
+      .member("purged", report.purged)
+      .member("too_often", report.too_often)
+      .member("unknown", report.unknown);
+}
+
 void ViewMembers::provider(const ProviderView& provider) {
   json_.member("name", provider.name)
       .member("title", provider.title)

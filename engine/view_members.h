@@ -39,6 +39,7 @@ class ViewMembers {
   void notice(const Notice& notice);   // id to detail
   void queue(const QueueView& queue);  // waiting to endpoints
   void stats(const EndpointStats& stats);
+  void skipped(const ReplayReport& report);     // waiting to unknown
   void provider(const ProviderView& provider);  // name to deactivation
 
  private:

@@ -232,6 +232,20 @@ struct CancelDeliveries {
   std::int64_t now = 0;
   std::string actor;
 };
+// Makes these events due again for one endpoint: what ended there in one of `states` is revived,
+// with `missed` an event without a delivery there gets one. What does not qualify (any more) is
+// left alone, so that asking twice is harmless. A cancellation of the endpoint's backlog that is
+// still being carried out is carried out first, in bounded steps: `id` of the outcome says how many
+// of the events were dealt with, from the front; ask again with the rest. Errors: kNotFound.
+struct ReplayEvents {
+  EndpointRow endpoint = 0;
+  std::vector<EventRow> events;
+  std::vector<DeliveryState> states;
+  bool missed = false;
+  std::string what;  // the operator's filter in words, for the audit trail
+  std::int64_t now = 0;
+  std::string actor;
+};
 // One bounded step of housekeeping: finishes cancellations that a deactivation or removal began,
 // erases ended secrets, purges the payloads of events that finished (every delivery ended, or there
 // was none) before `payloads_before`, removes those that finished before `attempts_before` with all
@@ -287,10 +301,11 @@ struct Changed {
   std::uint32_t count = 0;  // rows changed; for Maintain 0 means nothing is left to do
 };
 
-using Mutation = std::variant<Enqueue, RejectInboxRow, AttemptFinished, DeliveryEnded, AddEndpoint,
-                              ChangeEndpoint, SetTls, RotateSecret, RetryDeliveries,
-                              CancelDeliveries, Maintain, RecordReveal, ForgetAccount, RotateKeys,
-                              UpdateEndpoint, AddToken, RemoveToken, Touch, ForwardNotices>;
+using Mutation =
+    std::variant<Enqueue, RejectInboxRow, AttemptFinished, DeliveryEnded, AddEndpoint,
+                 ChangeEndpoint, SetTls, RotateSecret, RetryDeliveries, CancelDeliveries, Maintain,
+                 RecordReveal, ForgetAccount, RotateKeys, UpdateEndpoint, AddToken, RemoveToken,
+                 Touch, ForwardNotices, ReplayEvents>;
 using Applied = std::variant<Changed, Enqueued, Finished>;
 using Outcome = Result<Applied>;  // Enqueue, ForwardNotices -> Enqueued; AttemptFinished,
                                   // DeliveryEnded -> Finished; else Changed
@@ -391,6 +406,30 @@ struct EventQuery {
   std::optional<EventRow> before;
   std::uint32_t limit = 50;
 };
+// A page of what ReplayEvents would take, in the order of acceptance.
+struct ReplayPlace {
+  std::int64_t at = 0;  // when the event was accepted
+  EventRow event = 0;
+};
+struct ReplayQuery {
+  EndpointRow endpoint = 0;
+  std::optional<ReplayPlace> after;        // goes on behind it
+  std::int64_t since = 0, until = 0;       // [since, until)
+  std::vector<std::string> types;          // empty: all
+  std::vector<DeliveryState> states = {};  // ended ones
+  bool missed = false;
+  std::vector<EventRow> events;  // not empty: these, whatever else lies in the range
+  std::uint32_t limit = 250;     // events to be taken
+  std::uint32_t scan = 5000;     // events looked at
+  std::int64_t now = 0;
+};
+struct ReplayPage {
+  std::vector<EventRow> events;
+  std::uint32_t waiting = 0, expired = 0, purged = 0, too_often = 0, unknown = 0;  // left alone
+  std::uint32_t scanned = 0;
+  std::optional<ReplayPlace> next;  // not the end: the last one looked at
+};
+
 struct QueueCounts {
   std::uint64_t waiting = 0, due = 0, held = 0;
   std::map<DeliveryState, std::uint64_t> finished;  // by terminal state
@@ -533,6 +572,7 @@ class Outbox {
   [[nodiscard]] virtual Result<std::optional<DeliveryRecord>> delivery(DeliveryRow row) = 0;
   [[nodiscard]] virtual Result<std::vector<DeliveryRecord>> deliveries(EventRow event) = 0;
   [[nodiscard]] virtual Result<std::vector<AttemptRecord>> attempts(DeliveryRow delivery) = 0;
+  [[nodiscard]] virtual Result<ReplayPage> replayable(const ReplayQuery& query) = 0;
   [[nodiscard]] virtual Result<QueueCounts> queue(std::int64_t now) = 0;
   [[nodiscard]] virtual Result<std::vector<EndpointCounts>> queue_by_endpoint(std::int64_t now) = 0;
   // Costs a seek for each five minutes of the time, and a walk over what waits.

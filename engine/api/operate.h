@@ -22,6 +22,7 @@ Answer delete_endpoint(Database& database, const Call& call);
 Answer pause_endpoint(Database& database, const Call& call);
 Answer activate_endpoint(Database& database, const Call& call);
 Answer test_endpoint(Database& database, const Call& call);
+Answer replay_endpoint(Database& database, const Call& call);
 Answer rotate_secret(Database& database, const Call& call);
 
 Answer list_notices(Database& database, const Call& call);

@@ -71,6 +71,30 @@ Read<void> take_tls(Members& members, TlsIdentity& into) {
   return tls->finish();
 }
 
+// A merge patch of the settings; null empties one, or all of them.
+Read<void> take_tls_change(Members& members, TlsChange& into) {
+  if (!members.has("tls")) return {};
+  std::optional<std::string_view> raw;
+  members.take_raw("tls", raw);
+  if (*raw == "null") {
+    into = {.ca = "", .certificate = "", .key = std::nullopt, .at_least = TlsVersion::k12};
+    return {};
+  }
+  auto tls = Members::read(*raw, "/tls");
+  if (!tls) return tl::unexpected(std::move(tls.error()));
+  std::optional<std::string> minimum;
+  tls->take_or_empty("ca", into.ca);
+  tls->take_or_empty("certificate", into.certificate);
+  tls->take("key", into.key);
+  tls->take_or_empty("minimum", minimum);
+  if (minimum && minimum->empty()) minimum = "1.2";
+  if (minimum && *minimum != "1.2" && *minimum != "1.3") {
+    tls->wrong("minimum", "neither 1.2 nor 1.3");
+  }
+  if (minimum) into.at_least = *minimum == "1.3" ? TlsVersion::k13 : TlsVersion::k12;
+  return tls->finish();
+}
+
 Read<EndpointSpec> endpoint_spec(const Call& call) {
   auto members = Members::read(call.body);
   if (!members) return tl::unexpected(std::move(members.error()));
@@ -95,6 +119,42 @@ Read<EndpointSpec> endpoint_spec(const Call& call) {
     return refuse(kForbidden, "the token is bound to another account", "/account");
   }
   return spec;
+}
+
+// A range or named events: to replay all there is, one must say so.
+Read<ReplayFilter> replay_filter(const Call& call) {
+  auto members = Members::read(call.body);
+  if (!members) return tl::unexpected(std::move(members.error()));
+  ReplayFilter filter;
+  std::vector<std::string> states;
+  const bool chosen = members->has("states");
+  std::int64_t limit = filter.limit;
+  members->take_time("since", filter.since);
+  members->take_time("until", filter.until);
+  members->take("types", filter.types);
+  members->take("states", states);
+  members->take("event_ids", filter.events);
+  members->take("limit", limit, 1, 100'000);
+  members->take("dry_run", filter.dry_run);
+  members->take("cursor", filter.cursor);
+  filter.limit = static_cast<std::uint32_t>(limit);
+  members->require("since", filter.since.has_value() || !filter.events.empty());
+  if (chosen && !states.empty()) {
+    filter.states.clear();
+    filter.missed = false;
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      const auto state = delivery_state_from(states[i]);
+      if (states[i] == "missed") {
+        filter.missed = true;
+      } else if (state) {
+        filter.states.push_back(*state);
+      } else {
+        members->wrong("states", "\"" + states[i] + "\" is no state of a delivery");
+      }
+    }
+  }
+  if (auto done = members->finish(); !done) return tl::unexpected(std::move(done.error()));
+  return filter;
 }
 
 Problem spec_problem(const Error& error) {
@@ -191,10 +251,14 @@ Answer change_endpoint(Database& database, const Call& call) {
       return tl::unexpected(std::move(ok.error()));
     }
   }
+  if (auto ok = take_tls_change(*members, change.tls); !ok) {
+    return tl::unexpected(std::move(ok.error()));
+  }
   if (auto done = members->finish(); !done) return tl::unexpected(std::move(done.error()));
   auto endpoint = endpoint_of(database, call);
   if (!endpoint) return tl::unexpected(std::move(endpoint.error()));
   auto changed = database.update_endpoint(call.id, change);
+  if (change.tls.key) crypto::wipe(*change.tls.key);
   if (!changed) return tl::unexpected(problem_of(changed.error()));
   return endpoint_reply(*changed);
 }
@@ -249,6 +313,22 @@ Answer rotate_secret(Database& database, const Call& call) {
   if (!generated) return refuse(generated.error());
   JsonOutput json(JsonOutput::Layout::kOneLine);
   json.begin_object().member("generated_secret", *generated).end_object();
+  return reply(json);
+}
+
+Answer replay_endpoint(Database& database, const Call& call) {
+  auto filter = replay_filter(call);
+  if (!filter) return tl::unexpected(std::move(filter.error()));
+  auto endpoint = endpoint_of(database, call);
+  if (!endpoint) return tl::unexpected(std::move(endpoint.error()));
+  auto report = database.replay(call.id, *filter);
+  if (!report) {
+    Problem problem = problem_of(report.error());
+    if (report.error().where == "events") problem.pointer = "/event_ids";
+    return tl::unexpected(std::move(problem));
+  }
+  JsonOutput json(JsonOutput::Layout::kOneLine);
+  write(json, *report, filter->dry_run);
   return reply(json);
 }
 

@@ -8,14 +8,9 @@ namespace {
 
 using core::JsonOutput;
 
-tl::unexpected<Problem> no_such_event(const std::string& id) {
-  return refuse(kind_of(ErrorCode::kNotFound), "no such event or delivery (" + id + ")");
-}
-
-Read<EventView> event_of(Database& database, const Call& call) {
-  auto event = database.event(call.id);
+Read<EventView> event_of(Database& database, const Call& call, bool reveal = false) {
+  auto event = database.event(call.id, reveal, call.who.account);
   if (!event) return refuse(event.error());
-  if (!call.who.sees(event->account)) return no_such_event(call.id);
   return std::move(*event);
 }
 
@@ -71,13 +66,8 @@ Answer show_event(Database& database, const Call& call) {
   if (*reveal && !call.who.may(Role::kOperate)) {
     return refuse(kForbidden, "revealing a payload needs the role operate");
   }
-  auto event = event_of(database, call);
+  auto event = event_of(database, call, *reveal);
   if (!event) return tl::unexpected(std::move(event.error()));
-  if (*reveal) {
-    auto revealed = database.event(call.id, true);
-    if (!revealed) return refuse(revealed.error());
-    event = std::move(*revealed);
-  }
   JsonOutput json(JsonOutput::Layout::kOneLine);
   write(json, *event, Detail::kFull);
   return reply(json);

@@ -34,12 +34,22 @@ constexpr std::array kKinds{
 };
 
 // What an Error calls by its name, and the body too.
-constexpr std::array<std::string_view, 15> kFields{
-    "account",       "provider",    "type",        "idempotency_key",
-    "ordering_key",  "expires_at",  "url",         "secret",
-    "types",         "headers",     "description", "rate_per_second",
-    "max_in_flight", "traceparent", "tracestate",
+constexpr std::array<std::string_view, 20> kFields{
+    "account",       "provider",   "type",  "idempotency_key", "ordering_key", "expires_at",
+    "url",           "secret",     "types", "headers",         "description",  "rate_per_second",
+    "max_in_flight", "since",      "until", "states",          "limit",        "cursor",
+    "traceparent",   "tracestate",
 };
+
+struct Renamed {
+  std::string_view where;
+  const char* pointer;
+};
+constexpr std::array<Renamed, 5> kRenamed{{{"tls", "/tls"},
+                                           {"tls_ca", "/tls/ca"},
+                                           {"tls_certificate", "/tls/certificate"},
+                                           {"tls_key", "/tls/key"},
+                                           {"tls_min", "/tls/minimum"}}};
 
 }  // namespace
 
@@ -69,6 +79,9 @@ Problem problem_of(const Error& error, std::string_view payload_at) {
     problem.pointer = std::string(payload_at) + error.where;
   } else if (std::ranges::find(kFields, error.where) != kFields.end()) {
     problem.pointer = "/" + error.where;
+  } else if (const auto* renamed = std::ranges::find(kRenamed, error.where, &Renamed::where);
+             renamed != kRenamed.end()) {
+    problem.pointer = renamed->pointer;
   } else if (!error.where.empty() && problem.kind->status < 500) {
     problem.detail += " (" + error.where + ")";
   }

@@ -76,4 +76,13 @@ void write(JsonOutput& json, const ProviderView& provider) {
   json.end_object();
 }
 
+void write(JsonOutput& json, const ReplayReport& report, bool dry_run) {
+  json.begin_object().member("replayed", report.replayed).member("dry_run", dry_run);
+  json.key("skipped").begin_object();
+  members(json).skipped(report);
+  json.end_object();
+  members(json).time("until", report.until);
+  json.member("next_cursor", report.cursor).end_object();
+}
+
 }  // namespace outrider::api

@@ -21,5 +21,6 @@ void write(core::JsonOutput& json, const Notice& notice);
 void write(core::JsonOutput& json, const EndpointStats& stats);
 void write(core::JsonOutput& json, const QueueView& queue);
 void write(core::JsonOutput& json, const ProviderView& provider);
+void write(core::JsonOutput& json, const ReplayReport& report, bool dry_run);
 
 }  // namespace outrider::api

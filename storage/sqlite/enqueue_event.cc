@@ -124,8 +124,9 @@ Result<std::vector<Candidate>> recipients(Transaction& tx, const Enqueue& event)
 
 EventRow insert_event(Transaction& tx, const Enqueue& event,
                       const std::optional<Digests>& digests) {
-  const int flags =
-      (event.is_test ? kEventTest : 0) | (event.expiry_spares_first ? kEventExpirySparesFirst : 0);
+  const int flags = (event.is_test ? kEventTest : 0) |
+                    (event.expiry_spares_first ? kEventExpirySparesFirst : 0) |
+                    (event.endpoints.empty() ? 0 : kEventAddressed);
   std::optional<std::string_view> ordering_key;
   if (!event.ordering_key.empty()) ordering_key = event.ordering_key;
   std::optional<Bytes> key;

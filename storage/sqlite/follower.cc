@@ -64,8 +64,11 @@ void Follower::read_changes(Db& writer, ForeignChanges& changes) {
   auto rows = writer.query(kChanges, last_change_);
   while (rows.next()) {
     last_change_ = rows.integer(0);
-    if (static_cast<ChangeKind>(rows.integer(1)) == ChangeKind::kEndpoint) {
+    const auto kind = static_cast<ChangeKind>(rows.integer(1));
+    if (kind == ChangeKind::kEndpoint) {
       changes.endpoints.push_back(rows.integer(2));
+    } else if (kind == ChangeKind::kWork) {
+      changes.work.push_back(rows.integer(2));
     } else if (!rows.is_null(3)) {
       changes.deliveries.push_back(rows.integer(2));
       changes.work.push_back(rows.integer(3));  // it, or the next of its ordering key

@@ -33,6 +33,7 @@ namespace outrider::storage {
 [[nodiscard]] std::vector<DeliveryRecord> read_deliveries(Db& db, EventRow event);
 [[nodiscard]] std::vector<AttemptRecord> read_attempts(Db& db, Sealing& sealing,
                                                        DeliveryRow delivery);
+[[nodiscard]] ReplayPage read_replayable(Db& db, const ReplayQuery& query);  // replay.cc
 [[nodiscard]] QueueCounts read_queue(Db& db, std::int64_t now);
 [[nodiscard]] std::vector<EndpointCounts> read_queue_by_endpoint(Db& db, std::int64_t now);
 [[nodiscard]] EndpointCensus read_endpoint_census(Db& db, EndpointRow endpoint, std::int64_t since,

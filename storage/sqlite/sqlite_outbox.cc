@@ -96,6 +96,9 @@ class SqliteOutbox final : public Outbox {
   Result<std::vector<AttemptRecord>> attempts(DeliveryRow delivery) override {
     return read([&](Db& db) { return read_attempts(db, sealing_, delivery); });
   }
+  Result<ReplayPage> replayable(const ReplayQuery& query) override {
+    return read([&](Db& db) { return read_replayable(db, query); });
+  }
   Result<QueueCounts> queue(std::int64_t now) override {
     return read([now](Db& db) { return read_queue(db, now); });
   }

@@ -113,7 +113,8 @@ void cancel_all_pending(Transaction& tx, EndpointRow endpoint);
 // When it ends with budget left, nothing is marked any more.
 void sweep(Transaction& tx, EndpointRow endpoint, std::int64_t now, std::uint32_t& budget);
 
-enum class ChangeKind : std::uint8_t { kEndpoint = 1, kDelivery = 2 };
+// kWork: an endpoint has due rows that nothing in memory can contradict.
+enum class ChangeKind : std::uint8_t { kEndpoint = 1, kDelivery = 2, kWork = 3 };
 void log_change(Transaction& tx, ChangeKind kind, std::int64_t object, std::int64_t now);
 
 // For good: secrets erased, what is pending cancelled.
@@ -148,6 +149,7 @@ void write_totals(Transaction& tx);
 [[nodiscard]] Outcome apply(Transaction& tx, const RemoveToken& mutation);
 [[nodiscard]] Outcome apply(Transaction& tx, const Touch& mutation);
 [[nodiscard]] Outcome apply(Transaction& tx, const ForwardNotices& mutation);
+[[nodiscard]] Outcome apply(Transaction& tx, const ReplayEvents& mutation);
 
 // Where sealed values belong: they open nowhere else.
 [[nodiscard]] constexpr crypto::SealedPlace body_place(std::string_view account, EventRow event) {
@@ -200,6 +202,7 @@ struct Candidate {
 inline constexpr int kEventTest = 1;
 inline constexpr int kEventExpirySparesFirst = 2;
 inline constexpr int kEventPurged = 4;
+inline constexpr int kEventAddressed = 8;  // its publisher named the endpoints
 
 inline constexpr std::uint32_t kSweepAtOnce = 1000;  // cancellations in the commit that orders them
 inline constexpr std::int64_t kAttemptsPerDelivery =

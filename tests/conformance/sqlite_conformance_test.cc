@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "outbox_conformance.h"
+#include "outbox_replay_conformance.h"
 #include "storage/sqlite/sqlite_outbox.h"
 
 namespace outrider::storage {
@@ -102,6 +102,7 @@ class SqliteStore final : public OutboxStore {
 std::unique_ptr<OutboxStore> make_sqlite_store() { return std::make_unique<SqliteStore>(); }
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxConformance, ::testing::Values(&make_sqlite_store));
+INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxReplay, ::testing::Values(&make_sqlite_store));
 
 }  // namespace
 }  // namespace outrider::storage

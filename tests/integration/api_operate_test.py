@@ -69,6 +69,38 @@ class Operating(ApiScenario):
             answer = self.api.ask('PATCH', at, change)
             self.assertEqual((answer.status, answer.json().get('pointer')), (400, pointer), answer.body)
 
+    def test_the_tls_settings_of_an_endpoint_are_changed_and_no_key_comes_back(self):
+        certificate, key = ([open(path, encoding='ascii').read() for path in self.world.certificate('client')])
+        authority = open(self.world.authority()[0], encoding='ascii').read()
+        self.serve()
+        endpoint = self.endpoint('https://receiver.example/hook', tls={'minimum': '1.3'})
+        at = '/v1/endpoints/' + endpoint['id']
+        self.assertEqual(endpoint['tls'], {'minimum': '1.3', 'ca': None, 'certificate': None})
+        both = self.api.ask('PATCH', at, {'description': 'mutual', 'tls': {'ca': authority, 'certificate': certificate, 'key': key}})
+        self.assertEqual(both.status, 200, both.body)
+        self.assertNotIn(b'PRIVATE', both.body)
+        changed = both.json()
+        self.assertEqual((changed['description'], changed['tls']['minimum']), ('mutual', '1.3'))
+        self.assertIn('BEGIN CERTIFICATE', changed['tls']['certificate'])
+        self.assertIn('BEGIN CERTIFICATE', changed['tls']['ca'])
+        # What is not named stays; a certificate for the same key needs no key; null takes away.
+        renewed = self.api.must('PATCH', at, {'tls': {'certificate': certificate, 'minimum': None}})
+        self.assertEqual((renewed['tls']['minimum'], renewed['tls']['ca']), ('1.2', changed['tls']['ca']))
+        self.assertEqual(self.api.must('PATCH', at, {'tls': {'ca': None}})['tls']['ca'], None)
+        for body, pointer in (({'tls': {'key': key}}, '/tls/certificate'), ({'tls': {'certificate': 'x', 'key': key}}, '/tls/certificate'),
+                              ({'tls': {'ca': 'x'}}, '/tls/ca'), ({'tls': {'minimum': '1.1'}}, '/tls/minimum'),
+                              ({'tls': {'color': 'red'}}, '/tls/color'), ({'url': 'http://receiver.example/', 'description': 'no'}, '/tls')):
+            answer = self.api.ask('PATCH', at, body)
+            self.assertEqual((answer.status, answer.json().get('pointer')), (400, pointer), (body.keys(), answer.body))
+        # All of it or nothing; and together they may be right where one alone is not.
+        self.assertEqual(self.api.must('GET', at)['description'], 'mutual')
+        self.refused(self.api.ask('PATCH', at, {'description': 'half', 'tls': {'ca': 'x'}}), 400, 'invalid_argument')
+        self.assertEqual(self.api.must('GET', at)['description'], 'mutual')
+        plain = self.api.must('PATCH', at, {'url': 'http://receiver.example/', 'tls': None})
+        self.assertEqual(plain['tls'], {'minimum': '1.2', 'ca': None, 'certificate': None})
+        actions = [entry['action'] for entry in self.world.json('audit', 'list')['audit']]
+        self.assertEqual(actions.count('endpoint.set-tls'), 4)
+
     def test_lists_go_page_by_page_and_filters_hold(self):
         self.serve()
         endpoints = [self.endpoint('https://receiver.example/hook', account=f'acct-{n % 2}')['id'] for n in range(5)]

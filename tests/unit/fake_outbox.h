@@ -55,6 +55,7 @@ class FakeOutbox : public Outbox {
   Result<std::optional<DeliveryRecord>> delivery(DeliveryRow) override { return {}; }
   Result<std::vector<DeliveryRecord>> deliveries(EventRow) override { return {}; }
   Result<std::vector<AttemptRecord>> attempts(DeliveryRow) override { return {}; }
+  Result<ReplayPage> replayable(const ReplayQuery&) override { return {}; }
   Result<QueueCounts> queue(std::int64_t) override { return {}; }
   Result<std::vector<EndpointCounts>> queue_by_endpoint(std::int64_t) override { return {}; }
   Result<EndpointCensus> endpoint_census(EndpointRow, std::int64_t, std::int64_t,

@@ -147,8 +147,22 @@ class SqliteInvariantsTest : public ::testing::TestWithParam<int> {
     return finished;
   }
 
+  // Of a few late events, whatever became of them.
+  Mutation replay() {
+    ReplayEvents replay{.endpoint = some_endpoint(),
+                        .events = {},
+                        .states = {DeliveryState::kExhausted, DeliveryState::kCancelled},
+                        .missed = dice_.one_in(2),
+                        .now = now_};
+    if (dice_.one_in(3)) replay.states.push_back(DeliveryState::kDelivered);
+    for (int i = 0; i < 5; ++i) replay.events.push_back(recent("outrider_event"));
+    return replay;
+  }
+
   Mutation operators_change() {
-    switch (dice_.roll(8)) {
+    switch (dice_.roll(9)) {
+      case 8:
+        return replay();
       case 0: {
         AddEndpoint add;
         add.spec = {

@@ -80,7 +80,7 @@ TEST_F(SqliteOpenTest, it_is_set_for_durability) {
   EXPECT_EQ(host.ask("PRAGMA journal_mode"), "wal");
   EXPECT_EQ(host.ask("PRAGMA page_size"), "4096");
   EXPECT_EQ(host.ask("PRAGMA user_version"), "0") << "that one is the host's";
-  EXPECT_EQ(host.ask("SELECT value FROM outrider_meta WHERE name = 'schema_version'"), "4");
+  EXPECT_EQ(host.ask("SELECT value FROM outrider_meta WHERE name = 'schema_version'"), "5");
 }
 
 TEST_F(SqliteOpenTest, what_is_missing_is_not_found_and_not_created) {
@@ -163,14 +163,15 @@ TEST_F(SqliteOpenTest, a_symbolic_link_is_followed_so_that_both_names_are_one_da
 }
 
 TEST_F(SqliteOpenTest, a_database_of_each_earlier_schema_is_brought_up_to_date_and_works) {
-  for (const int version : {1, 2, 3}) {
+  for (const int version : {1, 2, 3, 4}) {
     SCOPED_TRACE(version);
     const std::string path = directory_.file("v" + std::to_string(version) + ".db");
     {
       HostConnection host(path);
       for (int step = 1; step <= version; ++step) {
-        const std::string name =
-            std::array{"0001_outbox.sql", "0002_tokens.sql", "0003_notices.sql"}.at(step - 1);
+        const std::string name = std::array{"0001_outbox.sql", "0002_tokens.sql",
+                                            "0003_notices.sql", "0004_attempt_tally.sql"}
+                                     .at(step - 1);
         std::ifstream file(source_dir() + "/schemas/sql/sqlite/" + name);
         ASSERT_EQ(host.run(std::string(std::istreambuf_iterator<char>(file), {})), SQLITE_OK);
       }
@@ -202,7 +203,7 @@ TEST_F(SqliteOpenTest, a_newer_schema_is_left_alone_and_both_versions_are_named)
     const Error refused = refusal({.path = path_, .create = create});
     EXPECT_EQ(refused.code, ErrorCode::kTooNew);
     EXPECT_THAT(refused.message, HasSubstr("99"));
-    EXPECT_THAT(refused.message, HasSubstr("up to 4"));
+    EXPECT_THAT(refused.message, HasSubstr("up to 5"));
     EXPECT_THAT(refused.where, HasSubstr("x.db"));
   }
 }

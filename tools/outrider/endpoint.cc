@@ -198,6 +198,7 @@ void add_endpoint(CLI::App& app, Commands& commands) {
   add.operator()<Activate>("activate",
                            "End a pause or a deactivation: counts start anew, what was held goes");
   add.operator()<Test>("test", "Send the provider's test event to this endpoint alone, once");
+  add_endpoint_replay(*endpoint, commands);
   add_endpoint_rotate_secret(*endpoint, commands);
   add.operator()<SetTls>("set-tls", "Change its client certificate, authorities or oldest TLS");
   add.operator()<Remove>("remove",

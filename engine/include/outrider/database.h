@@ -143,11 +143,19 @@ class Database {
   [[nodiscard]] Result<std::optional<std::string>> rotate_secret(const std::string& id,
                                                                  const std::string& secret,
                                                                  std::int64_t overlap_s);
-  // Checked as when it was added. The secret is rotate_secret()'s, the TLS identity stays.
+  // Checked as when it was added; the TLS settings as set_tls() does. All of it in one transaction.
+  // The secret is rotate_secret()'s.
   [[nodiscard]] Result<EndpointView> update_endpoint(const std::string& id,
                                                      const EndpointChange& change);
   // Enqueues the provider's test event to this endpoint alone: tried once, never counted.
   [[nodiscard]] Result<EventReceipt> test_endpoint(const std::string& id);
+  // Makes due again what the endpoint missed, or what it is to get once more, oldest first, with a
+  // fresh count of attempts. In transactions of a few hundred deliveries each, every one of them on
+  // record: what was done before an error stays done, and asking again does the rest, because what
+  // is pending is left alone. Answers a cursor when `limit` was reached, or half a million events
+  // were looked at. Of an endpoint that is not active the deliveries are held. Errors: kNotFound,
+  // kInvalidArgument (a member of the filter, by its name).
+  [[nodiscard]] Result<ReplayReport> replay(const std::string& id, const ReplayFilter& filter);
 
   // From `since` (unset: 24 hours before `until`) to `until` (unset: now). Errors: kNotFound,
   // kInvalidArgument (the time is empty, or longer than 93 days).
@@ -160,9 +168,11 @@ class Database {
 
   [[nodiscard]] Result<std::vector<EventView>> events(const EventFilter& filter);
   // With deliveries and attempts. Accepts an event id or a delivery id. Sensitive fields are masked
-  // unless `reveal`, which is on record (event.reveal) before anything is returned. Errors: with
-  // `reveal` also kKey and kRefused, where the payload cannot be read.
-  [[nodiscard]] Result<EventView> event(const std::string& id, bool reveal = false);
+  // unless `reveal`, which is on record (event.reveal) before anything is returned. `account`,
+  // where it is not empty: of another account the event is kNotFound. Errors: with `reveal` also
+  // kKey and kRefused, where the payload cannot be read.
+  [[nodiscard]] Result<EventView> event(const std::string& id, bool reveal = false,
+                                        const std::string& account = {});
   // Makes deliveries due now: of the event (or the one delivery) those that are exhausted, expired,
   // cancelled or waiting for a later attempt; `failed_only` false also resends delivered ones;
   // events kept without an endpoint are matched again. Returns how many.

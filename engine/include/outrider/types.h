@@ -273,6 +273,7 @@ struct EndpointChange {
   std::optional<std::string> description;
   std::optional<double> rate_per_second;
   std::optional<std::uint32_t> max_in_flight;
+  TlsChange tls = {};
 };
 
 struct EventFilter {
@@ -284,6 +285,33 @@ struct EventFilter {
   std::string idempotency_key;         // needs account and provider
   std::string before;                  // cursor: only events older than this id
   std::uint32_t limit = 50;            // 1-1000
+};
+
+// What an endpoint is to get again, or for the first time.
+struct ReplayFilter {
+  std::optional<std::int64_t> since;  // events accepted at or after; unset: from the first on
+  std::optional<std::int64_t> until;  // and before; unset: now
+  std::vector<std::string> types;     // empty: all
+  // Events whose delivery to this endpoint ended in one of these; others are left alone.
+  std::vector<DeliveryState> states = {DeliveryState::kExhausted, DeliveryState::kExpired,
+                                       DeliveryState::kCancelled};
+  // Also events that have no delivery to it, though it would get them today: published before it
+  // was there, or before it wanted their type. Not those that named other endpoints.
+  bool missed = true;
+  std::vector<std::string> events;  // only these, at most 1000 ids; empty: all
+  std::uint32_t limit = 10'000;     // deliveries of one call, 1-100000
+  bool dry_run = false;             // counts and changes nothing
+  std::string cursor;               // of the answer before: goes on behind it
+};
+struct ReplayReport {
+  std::uint64_t replayed = 0;   // deliveries made due, or that would be
+  std::uint64_t waiting = 0;    // not: they are pending already
+  std::uint64_t expired = 0;    // not: their date has passed
+  std::uint64_t purged = 0;     // not: retention has removed the payload
+  std::uint64_t too_often = 0;  // not: tried too often to be tried again
+  std::uint64_t unknown = 0;    // of the events named: not of its account and provider, or gone
+  std::int64_t until = 0;       // the range's end, as it was taken
+  std::optional<std::string> cursor;  // set: there may be more; call again with it
 };
 
 struct EndpointQueue {

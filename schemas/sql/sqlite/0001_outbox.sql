@@ -63,7 +63,8 @@ CREATE TABLE outrider_event (
   provider        TEXT    NOT NULL,
   type            TEXT    NOT NULL,
   created_at      INTEGER NOT NULL,
-  flags           INTEGER NOT NULL DEFAULT 0,  -- 1 test, 2 expiry spares the first attempt, 4 payload purged
+  flags           INTEGER NOT NULL DEFAULT 0,  -- 1 test, 2 expiry spares the first attempt, 4 payload purged,
+                                              -- 8 its publisher named the endpoints
   max_attempts    INTEGER NOT NULL DEFAULT 0,
   expires_at      INTEGER,
   idempotency_key BLOB,                        -- as in outrider_idempotency
@@ -173,7 +174,7 @@ CREATE TABLE outrider_total (
 -- What operators changed; a running engine follows it.
 CREATE TABLE outrider_change (
   id      INTEGER PRIMARY KEY AUTOINCREMENT,
-  kind    INTEGER NOT NULL,  -- 1 endpoint, 2 delivery
+  kind    INTEGER NOT NULL,  -- 1 endpoint, 2 delivery, 3 an endpoint's waiting work
   object  INTEGER NOT NULL,
   at      INTEGER NOT NULL
 );
