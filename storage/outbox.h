@@ -43,7 +43,6 @@ struct DueRow {
 };
 
 // ---- mutations
-// -------------------------------------------------------------------------------------------------
 
 // What the provider's rules say, as values, so that storage decides within the transaction and
 // knows no provider.
@@ -232,11 +231,10 @@ struct CancelDeliveries {
   std::int64_t now = 0;
   std::string actor;
 };
-// Makes these events due again for one endpoint: what ended there in one of `states` is revived,
-// with `missed` an event without a delivery there gets one. What does not qualify (any more) is
-// left alone, so that asking twice is harmless. A cancellation of the endpoint's backlog that is
-// still being carried out is carried out first, in bounded steps: `id` of the outcome says how many
-// of the events were dealt with, from the front; ask again with the rest. Errors: kNotFound.
+// Makes these events due again for one endpoint: what ended there in one of `states`, and with
+// `missed` what has no delivery there. Anything else is left alone: asking twice is harmless. A
+// cancellation under way is carried out first, in bounded steps: `id` of the outcome says how many
+// events were dealt with, from the front; ask again with the rest. Errors: kNotFound.
 struct ReplayEvents {
   EndpointRow endpoint = 0;
   std::vector<EventRow> events;
@@ -311,7 +309,6 @@ using Outcome = Result<Applied>;  // Enqueue, ForwardNotices -> Enqueued; Attemp
                                   // DeliveryEnded -> Finished; else Changed
 
 // ---- what the engine reads
-// ---------------------------------------------------------------------------------------
 
 struct EndpointRecord {
   EndpointRow row = 0;
@@ -373,7 +370,6 @@ struct ForeignChanges {
 };
 
 // ---- what operators read
-// -------------------------------------------------------------------------------------------
 
 struct EventRecord {
   EventRow row = 0;
@@ -408,7 +404,7 @@ struct EventQuery {
 };
 // A page of what ReplayEvents would take, in the order of acceptance.
 struct ReplayPlace {
-  std::int64_t at = 0;  // when the event was accepted
+  std::int64_t at = 0;  // of acceptance
   EventRow event = 0;
 };
 struct ReplayQuery {
@@ -418,9 +414,8 @@ struct ReplayQuery {
   std::vector<std::string> types;          // empty: all
   std::vector<DeliveryState> states = {};  // ended ones
   bool missed = false;
-  std::vector<EventRow> events;  // not empty: these, whatever else lies in the range
-  std::uint32_t limit = 250;     // events to be taken
-  std::uint32_t scan = 5000;     // events looked at
+  std::vector<EventRow> events;            // not empty: these, whatever else lies in the range
+  std::uint32_t limit = 250, scan = 5000;  // events to be taken, and looked at
   std::int64_t now = 0;
 };
 struct ReplayPage {
