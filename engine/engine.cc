@@ -142,6 +142,9 @@ class Engine::Impl {
   std::uint32_t in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
   Result<void> health() const;
   std::string metrics_text(ReadProcess process) const;
+  void on_next_turn(std::function<void()> call) {
+    if (running_) link_->post(std::move(call));
+  }
 
  private:
   Result<void> build_loop_side();
@@ -531,6 +534,7 @@ Result<bool> Engine::stop() { return impl_->stop(); }
 std::uint32_t Engine::in_flight() const noexcept { return impl_->in_flight(); }
 Result<void> Engine::health() const { return impl_->health(); }
 std::string Engine::metrics_text() const { return impl_->metrics_text(ReadProcess::kNo); }
+void Engine::on_next_turn(std::function<void()> call) { impl_->on_next_turn(std::move(call)); }
 
 Result<EventReceipt> Engine::publish(const Event& event) {
   std::promise<Result<EventReceipt>> promise;

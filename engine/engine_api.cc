@@ -2,46 +2,17 @@
 // mode, loopback with tokens, anything else with tokens and TLS.
 #include "engine_api.h"
 
-#include <charconv>
 #include <fstream>
 #include <iterator>
 
+#include "api_place.h"
 #include "crypto/mac.h"
 #include "net/wall_clock.h"
 
 namespace outrider {
 namespace {
 
-constexpr std::string_view kUnix = "unix:";
 constexpr unsigned kUnixMode = 0660;
-
-struct TcpPlace {
-  std::string address;
-  std::uint16_t port = 0;
-};
-
-tl::unexpected<Error> bad_place(const std::string& place) {
-  return fail(ErrorCode::kInvalidArgument, "not a place to listen at: " + place, "listen",
-              "write unix:/run/outrider/api.sock, 127.0.0.1:8480 or [::1]:8480");
-}
-
-Result<TcpPlace> tcp_place(const std::string& place) {
-  const std::size_t colon = place.rfind(':');
-  if (colon == std::string::npos || colon == 0) return bad_place(place);
-  TcpPlace found{.address = place.substr(0, colon), .port = 0};
-  if (found.address.starts_with('[') && found.address.ends_with(']')) {
-    found.address = found.address.substr(1, found.address.size() - 2);
-  } else if (found.address.find(':') != std::string::npos) {
-    return bad_place(place);
-  }
-  if (found.address.find_first_not_of("0123456789abcdefABCDEF.:") != std::string::npos) {
-    return bad_place(place);  // a name
-  }
-  const char* const end = place.data() + place.size();
-  const auto [rest, error] = std::from_chars(place.data() + colon + 1, end, found.port);
-  if (error != std::errc() || rest != end) return bad_place(place);
-  return found;
-}
 
 // By its spelling; another spelling of loopback merely has to meet the stricter rule.
 bool is_loopback(const std::string& address) {
@@ -82,8 +53,8 @@ Result<void> EngineApi::read_tls(const ApiOptions& options) {
 }
 
 Result<void> EngineApi::listen(const std::string& place) {
-  if (place.starts_with(kUnix)) {
-    return server_->listen_unix(place.substr(kUnix.size()), kUnixMode);
+  if (place.starts_with(kUnixPlace)) {
+    return server_->listen_unix(place.substr(kUnixPlace.size()), kUnixMode);
   }
   auto tcp = tcp_place(place);
   if (!tcp) return tl::unexpected(std::move(tcp.error()));

@@ -9,7 +9,7 @@ from world import Scenario, example, run_scenarios, wait_until
 COMMANDS = [[], ['serve'], ['send'], ['endpoint'], *[['endpoint', name] for name in (
     'add', 'list', 'show', 'pause', 'activate', 'test', 'replay', 'rotate-secret', 'set-tls', 'remove')], ['queue'], ['event'],
     *[['event', name] for name in ('list', 'show', 'retry', 'cancel')], ['provider'],
-    *[['provider', name] for name in ('list', 'show', 'check')], ['verify'], ['listen'], ['version'], ['config'], ['config', 'show']]
+    *[['provider', name] for name in ('list', 'show', 'check')], ['verify'], ['listen'], ['version'], ['config'], ['config', 'show'], ['health']]
 
 
 class CommandLine(Scenario):

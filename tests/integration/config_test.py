@@ -78,6 +78,8 @@ class Config(Scenario):
         self.assertEqual(shown['listen'], (['unix:/b', 'unix:/c'], 'argument', '--listen'))  # a list replaces a list
         self.assertEqual(shown['db'], ('argument.db', 'argument', '--db'))
         self.assertEqual(shown['allow-http'], (True, 'argument', '--allow-http'))
+        shown = self.shown('--allow-http=0', env={'OUTRIDER_ALLOW_HTTP': 'on'})
+        self.assertEqual(shown['allow-http'], (False, 'argument', '--allow-http'))
 
     def test_serve_runs_with_what_the_file_and_the_variables_say(self):
         database, socket = self.world.path('named.db'), self.world.path('api.sock')

@@ -70,6 +70,7 @@ void add_provider(CLI::App& app, Commands& commands);
 void add_verify(CLI::App& app, Commands& commands);
 void add_listen(CLI::App& app, Commands& commands);
 void add_config(CLI::App& app, Commands& commands);
+void add_health(CLI::App& app, Commands& commands);
 void add_version(CLI::App& app, Commands& commands);
 
 }  // namespace outrider::cli

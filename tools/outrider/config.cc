@@ -21,10 +21,10 @@ std::string masked(const Setting& setting, const std::string& value) {
 }
 
 void write_value(JsonOutput& json, const Setting& setting, const std::string& value) {
-  if (setting.kind == ValueKind::kText) {
-    json.text(masked(setting, value));
-  } else {
+  if (setting.kind == ValueKind::kWhole || setting.kind == ValueKind::kSwitch) {
     json.raw(value);
+  } else {
+    json.text(masked(setting, value));
   }
 }
 
@@ -85,9 +85,7 @@ class ConfigShow final : public Command {
   [[nodiscard]] CLI::App* settings_reader() override { return app(); }
 
   Result<int> run(const Globals& globals) override {
-    if (auto options = options_.engine_options(globals); !options) {
-      return tl::unexpected(options.error());
-    }
+    if (auto checked = options_.check(globals); !checked) return tl::unexpected(checked.error());
     return done_with(globals.json ? as_json(globals.settings) : as_table(globals.settings));
   }
 

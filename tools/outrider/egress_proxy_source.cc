@@ -25,21 +25,24 @@ void EgressProxySource::add_to(CLI::App& app) {
   file->type_name("FILE");
 }
 
-Result<std::string> EgressProxySource::read(const Settings& settings) const {
+Result<void> EgressProxySource::check(const Settings& settings) const {
+  if (!url_) return {};
   const Setting* setting = find_setting(settings, kName);
-  if (url_) {
-    const bool from_variable = setting != nullptr && setting->origin == Origin::kVariable;
-    if (!from_variable && url_->find('@') != std::string::npos) {
-      const bool from_file = setting != nullptr && setting->origin == Origin::kFile;
-      return fail(
-          ErrorCode::kInvalidArgument,
-          from_file ? "credentials are not for this file" : "credentials are not for arguments",
-          from_file ? setting->from : kOption,
-          std::string("give them in ") + kFileOption + " or in " + variable_name(kName));
-    }
-    if (url_->empty()) return fail(ErrorCode::kInvalidArgument, "names no proxy", kOption);
-    return *url_;
+  const Origin origin = setting == nullptr ? Origin::kArgument : setting->origin;
+  if (origin != Origin::kVariable && url_->find('@') != std::string::npos) {
+    const bool in_file = origin == Origin::kFile;
+    return fail(ErrorCode::kInvalidArgument,
+                in_file ? "credentials are not for this file" : "credentials are not for arguments",
+                in_file ? setting->from : kOption,
+                std::string("give them in ") + kFileOption + " or in " + variable_name(kName));
   }
+  if (url_->empty()) return fail(ErrorCode::kInvalidArgument, "names no proxy", kOption);
+  return {};
+}
+
+Result<std::string> EgressProxySource::read(const Settings& settings) const {
+  if (auto checked = check(settings); !checked) return tl::unexpected(checked.error());
+  if (url_) return *url_;
   if (!file_) return std::string();
   auto text = read_input(*file_, kMaxBytes);
   if (!text) return text;

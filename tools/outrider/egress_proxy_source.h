@@ -14,6 +14,8 @@ namespace outrider::cli {
 class EgressProxySource {
  public:
   void add_to(CLI::App& app);
+  // Whether what was given may stand where it was given. Error: kInvalidArgument.
+  [[nodiscard]] Result<void> check(const Settings& settings) const;
   // "http://[user:password@]host:port", or empty: none. `settings` tell where it came from.
   // Errors: kInvalidArgument, kNotFound, kIo; they never repeat what was read.
   [[nodiscard]] Result<std::string> read(const Settings& settings) const;

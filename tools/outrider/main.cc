@@ -56,6 +56,7 @@ void add_commands(CLI::App& app, Commands& commands) {
   add_verify(app, commands);
   add_listen(app, commands);
   add_config(app, commands);
+  add_health(app, commands);
   add_version(app, commands);
 }
 

@@ -18,6 +18,10 @@ class ServeOptions {
 
   // What the engine is opened with. Errors: those of EgressProxySource::read().
   [[nodiscard]] Result<Options> engine_options(const Globals& globals) const;
+  // What can be found wrong without opening anything. Error: kInvalidArgument.
+  [[nodiscard]] Result<void> check(const Globals& globals) const {
+    return egress_proxy_.check(globals.settings);
+  }
   [[nodiscard]] bool quiet() const { return quiet_; }
 
  private:

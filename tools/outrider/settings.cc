@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cstdlib>
 #include <map>
 #include <regex>
 #include <set>
@@ -190,6 +189,9 @@ class Layers {
     if (setting.origin == Origin::kArgument) {
       setting.from = "--" + setting.name;
       setting.values = option.results();
+      if (setting.kind == ValueKind::kSwitch) {  // --allow-http=no is said in many ways
+        setting.values = {CLI::detail::to_flag_value(setting.values.back()) > 0 ? "true" : "false"};
+      }
       return setting;
     }
     const auto given = setting.origin == Origin::kVariable

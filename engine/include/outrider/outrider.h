@@ -124,6 +124,10 @@ class Engine {
   // embedding host has of its own. Callable from any thread; may read from the disk.
   [[nodiscard]] std::string metrics_text() const;
 
+  // Calls `call` once on the engine's own thread, in its next turn: for a watchdog, to see that it
+  // takes turns. Must not block or throw. Dropped where the engine does not run.
+  void on_next_turn(std::function<void()> call);
+
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
