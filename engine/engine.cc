@@ -324,6 +324,7 @@ Result<void> Engine::Impl::start() {
   auto is_ready = ready.get_future();
   running_ = true;
   thread_ = std::thread([this, &ready] {
+    pthread_setname_np(pthread_self(), "outrider-loop");
     notices_->start(notices_after_);
     dispatcher_->start([this, &ready] {
       notices_->look();

@@ -3,6 +3,8 @@
 // more.
 #include "storage/storage_thread.h"
 
+#include <pthread.h>
+
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -20,7 +22,10 @@ class StorageThread::Impl {
       : outbox_(std::move(outbox)),
         queue_(*outbox_, limits, std::move(measured)),
         most_reads_(limits.capacity) {
-    thread_ = std::thread([this] { run(); });
+    thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "outrider-store");
+      run();
+    });
   }
 
   Result<void> submit(Mutation mutation, CommitQueue::Done done, CommitQueue::Place place) {
