@@ -10,4 +10,8 @@ namespace outrider::crypto {
 // not null. Thread: the one that uses the connection.
 [[nodiscard]] bool has_unread_bytes(const void* ssl) noexcept;
 
+// Why the peer's chain of certificates was refused, in OpenSSL's words; null where `verify_result`
+// (of SSL_get_verify_result) gives no reason. Any thread.
+[[nodiscard]] const char* refusal_text(long verify_result) noexcept;
+
 }  // namespace outrider::crypto

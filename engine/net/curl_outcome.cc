@@ -7,6 +7,8 @@
 #include <array>
 #include <cstring>
 
+#include "crypto/tls_client.h"
+
 namespace outrider::net {
 namespace {
 
@@ -96,6 +98,12 @@ Failure failure_of(const TransferFacts& facts) {
         return {ErrorClass::kTls, "TLS failed: " + printable(words)};
       }
       return connection_died(facts);
+    case CURLE_PEER_FAILED_VERIFICATION:
+      // Where the peer has gone meanwhile, libcurl's words are of the alert that could not be sent.
+      if (const char* reason = crypto::refusal_text(facts.verify_result)) {
+        return {ErrorClass::kTls, std::string("certificate refused: ") + reason};
+      }
+      break;
     case CURLE_BAD_FUNCTION_ARGUMENT:
       // How libcurl's own header store refuses a field without a colon.
       if (facts.answer_begun) {

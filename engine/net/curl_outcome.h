@@ -14,7 +14,8 @@ namespace outrider::net {
 // What is known when a transfer ends without a complete answer.
 struct TransferFacts {
   CURLcode result = CURLE_OK;
-  std::string_view libcurl_words;  // its error buffer
+  std::string_view libcurl_words;  // its error buffer: the first that went wrong
+  long verify_result = 0;          // CURLINFO_SSL_VERIFYRESULT
   bool tls = false;
   bool connected = false;     // TCP
   bool ready = false;         // TLS as well; the request was about to go

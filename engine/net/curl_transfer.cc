@@ -471,6 +471,7 @@ HttpOutcome CurlTransfer::outcome_with(CURLcode result, core::Duration limit, co
   } else if (result != CURLE_OK) {
     auto failure = failure_of({.result = result,
                                .libcurl_words = libcurl_words_,
+                               .verify_result = info<long>(easy, CURLINFO_SSL_VERIFYRESULT),
                                .tls = request_.target.tls,
                                .connected = !peer_.empty(),
                                .ready = sends_ > 0,
