@@ -17,7 +17,7 @@ class Failed(Exception):
 
 def processors(which):
     """A receiver beside the sender shall not take its time; on one processor there is no choice."""
-    return ['--processors', which] if (os.cpu_count() or 1) > 1 else []
+    return {'processors': which} if (os.cpu_count() or 1) > 1 else {}
 
 
 def arguments(options):

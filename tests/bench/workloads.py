@@ -68,7 +68,7 @@ class Workload:
 
     def deliver(self, count, tls=False, hosts=1, endpoints=None, sealed=0, in_flight=64, **options):
         bench = self.bench
-        sink = bench.sink(tls, hosts=hosts, expect=count, **dict(zip(('processors',), processors(RECEIVER)[1:])))
+        sink = bench.sink(tls, hosts=hosts, expect=count, **processors(RECEIVER))
         database = bench.fill(port=sink.place['port'], hosts=hosts, endpoints=endpoints or hosts, events=count,
                               scheme='https' if tls else 'http', sealed=sealed, in_flight=in_flight, **options)
         report = self.drain(database, count, tls=tls, sink=sink, in_flight=in_flight, sealed=sealed)
@@ -78,13 +78,13 @@ class Workload:
 
     def bare(self, program, count, tls=False, hosts=1, **options):
         bench = self.bench
-        sink = bench.sink(tls, hosts=hosts, expect=count, **dict(zip(('processors',), processors(RECEIVER)[1:])))
+        sink = bench.sink(tls, hosts=hosts, expect=count, **processors(RECEIVER))
         if program == 'bare_curl':
             options |= {'hosts': hosts, 'ca': bench.tls()['certificate'] if tls else None}
         else:
             options |= {'address': '127.1.0.1'}
         report = bench.run(program, port=sink.place['port'], requests=count,
-                           **dict(zip(('processors',), processors(SENDER)[1:])), **options)
+                           **processors(SENDER), **options)
         sink.finish()
         bench.stop_all()
         return report
@@ -228,8 +228,7 @@ class Latency(Workload):
         waiting = self.pick(100, 200_000, 1_000_000) if variant == 'beside a backlog' else 0
         database = bench.fill(port=sink.place['port'], endpoints=10, events=0)
         if waiting:
-            bench.fill(database, port=sink.place['port'],
-                      endpoints=20, first=10, due_in_s=86_400, events=waiting)
+            bench.fill(database, port=sink.place['port'], endpoints=20, first=10, due_in_s=86_400, events=waiting)
         engine = bench.engine('paced', database, dns=sink.place['dns'], endpoints=10, rate=1000, seconds=seconds)
         engine.line()
         report = sink.line()
@@ -287,10 +286,8 @@ class Grown(Workload):
         sink = bench.sink(expect=count)
         database = bench.fill(port=sink.place['port'], endpoints=4, events=0)
         if variant != self.variants[0]:
-            bench.fill(database, port=sink.place['port'],
-                      endpoints=4, first=100, events=self.grown(), **{self.key: 1})
-        bench.fill(database, port=sink.place['port'],
-                  endpoints=4, first=200, events=count)
+            bench.fill(database, port=sink.place['port'], endpoints=4, first=100, events=self.grown(), **{self.key: 1})
+        bench.fill(database, port=sink.place['port'], endpoints=4, first=200, events=count)
         report = self.drain(database, count, sink=sink, in_flight=64)
         bench.remove(database)
         return report
@@ -339,10 +336,9 @@ class Neighbours(Workload):
         sink = bench.sink(hosts=180 + silent, silent_hosts=silent, expect=count)
         database = bench.fill(port=sink.place['port'], hosts=180, endpoints=180, events=0)
         if silent:
-            bench.fill(database, port=sink.place['port'],
-                      hosts=20, first_host=180, endpoints=20, first=1000, events=self.pick(200, 200_000, 2_000_000))
-        bench.fill(database, port=sink.place['port'], endpoints=0,
-                  accounts=180, events=count)
+            bench.fill(database, port=sink.place['port'], hosts=20, first_host=180, endpoints=20, first=1000,
+                       events=self.pick(200, 200_000, 2_000_000))
+        bench.fill(database, port=sink.place['port'], endpoints=0, accounts=180, events=count)
         report = self.drain(database, count, sink=sink, in_flight=256)
         bench.remove(database)
         return report
@@ -388,8 +384,7 @@ class Idle(Workload):
         if variant != 'empty':
             for first, key, events in ((10, {'paused': 1}, self.pick(1000, 300_000, 1_000_000)),
                                        (20, {'due_in_s': 86_400}, self.pick(100, 100_000, 100_000))):
-                bench.fill(database, endpoints=1, first=first,
-                          events=events, **key)
+                bench.fill(database, endpoints=1, first=first, events=events, **key)
         engine = subprocess.Popen([bench.outrider, 'serve', '--db', database, '--providers', bench.providers, '--quiet',
                                    '--plain'], stdout=subprocess.PIPE, text=True)
         bench.running.append(Stoppable(engine))
