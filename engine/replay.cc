@@ -129,7 +129,7 @@ void count(ReplayReport& report, const storage::ReplayPage& page) {
 }
 
 // A backlog that is being cancelled takes several calls before the first event has its turn.
-Result<std::uint32_t> make_due(const ReplayParts& parts, storage::ReplayEvents step) {
+Result<std::uint32_t> make_due(const ReplayParts& parts, const storage::ReplayEvents& step) {
   for (;;) {
     auto changed = parts.apply(step);
     if (!changed) return tl::unexpected(std::move(changed.error()));
