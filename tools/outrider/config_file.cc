@@ -93,15 +93,17 @@ Result<std::vector<FileEntry>> read_config_file(const std::string& path) {
     return wrong("not TOML: " + std::string(error.description()), place(path, error.source()),
                  "write lines like: max-in-flight = 512");
   }
-  std::vector<FileEntry> entries;
   std::vector<std::pair<std::uint32_t, FileEntry>> numbered;
   for (const auto& [key, node] : parsed.table()) {
     auto made = entry(path, std::string(key.str()), node);
     if (!made) return tl::unexpected(std::move(made.error()));
     numbered.emplace_back(node.source().begin.line, std::move(*made));
   }
-  std::stable_sort(numbered.begin(), numbered.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  // A line holds one key at most.
+  std::sort(numbered.begin(), numbered.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<FileEntry> entries;
+  entries.reserve(numbered.size());
   for (auto& [line, made] : numbered) entries.push_back(std::move(made));
   return entries;
 }
