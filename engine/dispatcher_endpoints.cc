@@ -231,11 +231,7 @@ void Dispatcher::picked_up(const storage::Applied& applied, Metrics::Provider se
 // else is no answer, and the row waits for the next look.
 void Dispatcher::refused_at_commit(std::int64_t inbox_row, Metrics::Provider series,
                                    const Error& error) {
-  const bool answer = error.code == ErrorCode::kRefused || error.code == ErrorCode::kConflict ||
-                      error.code == ErrorCode::kNotFound ||
-                      error.code == ErrorCode::kInvalidArgument ||
-                      error.code == ErrorCode::kInvalidPayload;
-  if (!answer) return;
+  if (!is_refusal(error.code)) return;
   parts_.storage.submit(
       storage::RejectInboxRow{
           .row = inbox_row, .reason = error.to_string(), .now = core::to_ms(parts_.clock.wall())},

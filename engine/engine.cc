@@ -111,12 +111,6 @@ MetricsSetup metrics_setup(const Providers& providers) {
   return setup;
 }
 
-bool is_refusal(ErrorCode code) {
-  return code == ErrorCode::kInvalidArgument || code == ErrorCode::kInvalidPayload ||
-         code == ErrorCode::kNotFound || code == ErrorCode::kConflict ||
-         code == ErrorCode::kRefused;
-}
-
 }  // namespace
 
 class Engine::Impl {

@@ -16,6 +16,13 @@
 
 namespace outrider {
 
+// A rule said no to the event, and would again: not a full queue, a busy or a broken disk.
+[[nodiscard]] constexpr bool is_refusal(ErrorCode code) noexcept {
+  return code == ErrorCode::kInvalidArgument || code == ErrorCode::kInvalidPayload ||
+         code == ErrorCode::kNotFound || code == ErrorCode::kConflict ||
+         code == ErrorCode::kRefused;
+}
+
 struct IntakeLimits {
   std::uint64_t max_payload_bytes = 256 * 1024;
 };

@@ -143,6 +143,14 @@ Read<std::string> account_filter(const Call& call) {
   return *wanted;
 }
 
+Read<Page> page_parameters(const Call& call) {
+  auto account = account_filter(call);
+  if (!account) return tl::unexpected(std::move(account.error()));
+  auto limit = number_parameter(call, "limit", 1, 1000, 50);
+  if (!limit) return tl::unexpected(std::move(limit.error()));
+  return Page{.account = std::move(*account), .limit = *limit};
+}
+
 Reply reply(const core::JsonOutput& json, int status) {
   return {.status = status, .body = json.document() + "\n"};
 }

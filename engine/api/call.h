@@ -75,6 +75,12 @@ using Read = tl::expected<T, Problem>;
 [[nodiscard]] Read<bool> flag_parameter(const Call& call, std::string_view name);
 // The account that a list is asked for, within what the caller sees; empty: all.
 [[nodiscard]] Read<std::string> account_filter(const Call& call);
+// What every list has: whose, and how much of it at once.
+struct Page {
+  std::string account;  // as above
+  std::uint32_t limit = 0;
+};
+[[nodiscard]] Read<Page> page_parameters(const Call& call);
 
 // The client's, where it is 1 to 128 letters, digits, dots, dashes and underscores; else a new one.
 [[nodiscard]] std::string request_id(const net::ServerRequest& request);

@@ -187,13 +187,11 @@ Answer create_endpoint(Database& database, const Call& call) {
 }
 
 Answer list_endpoints(Database& database, const Call& call) {
-  auto limit = number_parameter(call, "limit", 1, 1000, 50);
-  if (!limit) return tl::unexpected(std::move(limit.error()));
-  auto account = account_filter(call);
-  if (!account) return tl::unexpected(std::move(account.error()));
+  auto page = page_parameters(call);
+  if (!page) return tl::unexpected(std::move(page.error()));
   std::string provider;
   if (const std::string* wanted = call.parameter("provider")) provider = *wanted;
-  auto endpoints = database.endpoints(*account, provider);
+  auto endpoints = database.endpoints(page->account, provider);
   if (!endpoints) return refuse(endpoints.error());
   auto first = endpoints->begin();
   if (const std::string* cursor = call.parameter("cursor")) {
@@ -201,7 +199,7 @@ Answer list_endpoints(Database& database, const Call& call) {
     if (first == endpoints->end()) return refuse_parameter("cursor", "the list has no such place");
     ++first;
   }
-  const auto last = first + std::min<std::ptrdiff_t>(*limit, endpoints->end() - first);
+  const auto last = first + std::min<std::ptrdiff_t>(page->limit, endpoints->end() - first);
   JsonOutput json(JsonOutput::Layout::kOneLine);
   json.begin_object().key("items").begin_array();
   for (auto it = first; it != last; ++it) write(json, *it);

@@ -28,12 +28,10 @@ Reply count_reply(std::uint32_t count) {
 
 Answer list_events(Database& database, const Call& call) {
   EventFilter filter;
-  auto account = account_filter(call);
-  if (!account) return tl::unexpected(std::move(account.error()));
-  auto limit = number_parameter(call, "limit", 1, 1000, 50);
-  if (!limit) return tl::unexpected(std::move(limit.error()));
-  filter.account = std::move(*account);
-  filter.limit = *limit;
+  auto page = page_parameters(call);
+  if (!page) return tl::unexpected(std::move(page.error()));
+  filter.account = std::move(page->account);
+  filter.limit = page->limit;
   copy_parameter(call, "provider", filter.provider);
   copy_parameter(call, "type", filter.type);
   copy_parameter(call, "endpoint", filter.endpoint);

@@ -11,12 +11,10 @@ using core::JsonOutput;
 
 Read<NoticeFilter> filter_from(const Call& call) {
   NoticeFilter filter;
-  auto account = account_filter(call);
-  if (!account) return tl::unexpected(std::move(account.error()));
-  auto limit = number_parameter(call, "limit", 1, 1000, 50);
-  if (!limit) return tl::unexpected(std::move(limit.error()));
-  filter.account = std::move(*account);
-  filter.limit = *limit;
+  auto page = page_parameters(call);
+  if (!page) return tl::unexpected(std::move(page.error()));
+  filter.account = std::move(page->account);
+  filter.limit = page->limit;
   if (const std::string* cursor = call.parameter("cursor")) filter.cursor = *cursor;
   if (const std::string* kind = call.parameter("kind")) {
     filter.kind = notice_kind_from(*kind);

@@ -1,10 +1,10 @@
 // The API between the server and the engine: finds the route, asks who is there, and brings the
 // work to where it may be done and its answer back.
 //
-//   loop          reads the head, finds the route, checks the token once; answers what needs no
-//   disk intake        reads bodies of events and hands them to the engine's commit queue desk has
-//   a Database of its own: what operators read and change storage       the engine's: calls back
-//   when an event is durable
+//   loop          reads the head, finds the route, checks the token once; answers without a disk
+//   intake        reads bodies of events and hands them to the engine's commit queue
+//   desk          has a Database of its own: what operators read and change
+//   storage       the engine's: calls back when an event is durable
 //
 // Only the loop holds a Responder: the other threads know a number. What waits for a thread is
 // bounded in number and in bytes, and refused with 503 beyond that.

@@ -41,14 +41,19 @@ std::string read_file(const std::string& path) {
   return text.str();
 }
 
-class Inbox {
+// What comes from other threads, in its order.
+template <class T>
+class Collected {
  public:
-  void put(const Reception& reception) {
+  void put(const T& one) {
     const std::lock_guard lock(mutex_);
-    all_.push_back(reception);
+    all_.push_back(one);
     more_.notify_all();
   }
-  std::vector<Reception> wait_for(std::size_t count) {
+  std::function<void(const T&)> callback() {
+    return [this](const T& one) { put(one); };
+  }
+  std::vector<T> wait_for(std::size_t count) {
     std::unique_lock lock(mutex_);
     more_.wait_for(lock, kLimit, [&] { return all_.size() >= count; });
     return all_;
@@ -57,8 +62,9 @@ class Inbox {
  private:
   std::mutex mutex_;
   std::condition_variable more_;
-  std::vector<Reception> all_;
+  std::vector<T> all_;
 };
+using Inbox = Collected<Reception>;
 
 class EngineTest : public ::testing::Test {
  protected:
@@ -215,26 +221,7 @@ TEST_F(EngineTest, metrics_are_told_to_any_thread_before_while_and_after_it_runs
             1);
 }
 
-class Heard {
- public:
-  std::function<void(const Notice&)> callback() {
-    return [this](const Notice& notice) {
-      const std::lock_guard lock(mutex_);
-      all_.push_back(notice);
-      more_.notify_all();
-    };
-  }
-  std::vector<Notice> wait_for(std::size_t count) {
-    std::unique_lock lock(mutex_);
-    more_.wait_for(lock, kLimit, [&] { return all_.size() >= count; });
-    return all_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable more_;
-  std::vector<Notice> all_;
-};
+using Heard = Collected<Notice>;
 
 TEST_F(EngineTest, on_notice_hears_each_once_in_order_and_goes_on_where_the_host_says) {
   auto side = database();
