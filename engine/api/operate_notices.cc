@@ -2,7 +2,6 @@
 // follows it asks on with what it got last.
 #include "api/operate.h"
 #include "api/views.h"
-#include "core/provider.h"
 
 namespace outrider::api {
 namespace {
@@ -20,12 +19,9 @@ Read<NoticeFilter> filter_from(const Call& call) {
     filter.kind = notice_kind_from(*kind);
     if (!filter.kind) return refuse_parameter("kind", "not a kind of notice");
   }
-  if (const std::string* since = call.parameter("since")) {
-    filter.since = core::parse_time(*since);
-    if (!filter.since) {
-      return refuse_parameter("since", "not a time, as in 2026-01-31T09:30:00Z");
-    }
-  }
+  auto since = time_parameter(call, "since");
+  if (!since) return tl::unexpected(std::move(since.error()));
+  filter.since = *since;
   return filter;
 }
 

@@ -160,7 +160,7 @@ class Notices(ApiScenario):
         for query, count in [('kind=endpoint.activated', 3), ('kind=event.rejected', 0), ('account=acme', 3),
                              ('account=other', 0), ('since=2020-01-01T00:00:00Z', 3), ('since=2099-01-01T00:00:00Z', 0)]:
             self.assertEqual(len(self.api.must('GET', f'/v1/notices?{query}')['items']), count, query)
-        for query in ('cursor=evt_x', 'kind=x', 'since=yesterday', 'limit=0', 'limit=1001'):
+        for query in ('cursor=evt_x', 'kind=x', 'since=yesterday', 'since=2026-01-31', 'limit=0', 'limit=1001'):
             answer = self.api.get(f'/v1/notices?{query}')
             self.assertEqual(self.refused(answer, 400, 'bad_request')['parameter'], query.split('=')[0])
 
