@@ -75,11 +75,6 @@ std::map<std::string, std::string> own_variables() {
   return variables;
 }
 
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
 // Values and where they stand: what one variable, or one line of the file, says.
 struct Given {
   std::vector<std::string> values;
@@ -113,7 +108,7 @@ Result<Given> from_variable(const Setting& setting, const std::string& text) {
     }
   }
   if (setting.kind == ValueKind::kSwitch) {
-    const std::string word = lower(text);
+    const std::string word = CLI::detail::to_lower(text);
     const bool on = word == "true" || word == "1" || word == "yes" || word == "on";
     const bool off = word == "false" || word == "0" || word == "no" || word == "off";
     if (!on && !off) return tl::unexpected(wrong("neither true nor false", given, {}));
@@ -261,7 +256,7 @@ Result<void> check_variables(const std::map<std::string, std::string>& variables
     if (std::find(names.begin(), names.end(), variable) != names.end()) continue;
     if (is_service_link(variable, value)) continue;
     // The prefix is the same for all, and would make any two look alike.
-    std::string rest = lower(variable.substr(kPrefix.size()));
+    std::string rest = CLI::detail::to_lower(variable.substr(kPrefix.size()));
     std::replace(rest.begin(), rest.end(), '_', '-');
     const std::string meant = nearest(rest, known);
     return fail(ErrorCode::kInvalidArgument, "unknown variable", variable,
