@@ -61,7 +61,7 @@ def parsed(words):
     runs.add_argument('--charts', metavar='FOLDER', help='write an SVG for each workload there')
     runs.add_argument('--folder', help='where the databases are made (default: the temporary folder)')
     runs.add_argument('--quiet', action='store_true')
-    runs.add_argument('--build', default='build/release', help=argparse.SUPPRESS)
+    runs.add_argument('--build', default='build/bench', help=argparse.SUPPRESS)
     compares = commands.add_parser('compare', help='two results, figure by figure')
     compares.add_argument('old')
     compares.add_argument('new')
