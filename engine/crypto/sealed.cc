@@ -1,5 +1,5 @@
-// The envelope over OpenSSL's EVP. Contexts are made per call: beside a commit their microsecond
-// does not show, and nothing of a key outlives the call that used it.
+// The envelope over OpenSSL's EVP. A Sealer holds its prepared key as long as its owner holds the
+// key; otherwise contexts are made per call, and nothing of a key outlives it.
 #include "crypto/sealed.h"
 
 #include <openssl/evp.h>
@@ -14,11 +14,16 @@
 namespace outrider::crypto {
 namespace {
 
-constexpr std::size_t kNonceBytes = 12;
 constexpr std::size_t kTagBytes = 16;
 constexpr std::size_t kHeadBytes = 1 + 4 + kNonceBytes;
 
 using Cipher = Handle<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
+
+// Looked up by its name once, not for each value; it is the process's, and goes with it.
+const EVP_CIPHER* algorithm() {
+  static const EVP_CIPHER* const found = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
+  return found;
+}
 
 void append_number(std::string& out, std::uint64_t number, int bytes) {
   for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8) {
@@ -52,34 +57,68 @@ tl::unexpected<Error> changed() {
 
 }  // namespace
 
-Result<std::string> seal(std::string_view key, std::uint32_t key_id, const SealedPlace& place,
-                         std::string_view plain) {
+void Sealer::Free::operator()(evp_cipher_ctx_st* context) const noexcept {
+  EVP_CIPHER_CTX_free(context);
+}
+
+Sealer::Sealer(std::string_view key) : context_(EVP_CIPHER_CTX_new()) {
   OUTRIDER_ASSERT(key.size() == kSealingKeyBytes);
+  const bool ready =
+      context_ && algorithm() != nullptr &&
+      EVP_EncryptInit_ex(context_.get(), algorithm(), nullptr, bytes_of(key), nullptr) == 1;
+  if (!ready) context_.reset();
+}
+
+Result<std::string> Sealer::seal(std::uint32_t key_id, const SealedPlace& place,
+                                 std::string_view plain, std::string_view nonce) const {
+  OUTRIDER_ASSERT(nonce.size() == kNonceBytes);
   OUTRIDER_ASSERT(plain.size() < std::size_t{1} << 30U);
-  auto nonce = random_bytes(kNonceBytes);
-  if (!nonce) return nonce;
-  std::string sealed(1, kSealedVersion);
+  std::string sealed;
   sealed.reserve(plain.size() + kSealedOverhead);
+  sealed += kSealedVersion;
   append_number(sealed, key_id, 4);
-  sealed += *nonce;
+  sealed += nonce;
   sealed.resize(plain.size() + kSealedOverhead);
 
-  const Cipher cipher(EVP_CIPHER_CTX_new());
+  EVP_CIPHER_CTX* const cipher = context_.get();
   int size = 0;
   int rest = 0;
   unsigned char* const text = bytes_of(sealed) + kHeadBytes;
-  if (!cipher ||
-      EVP_EncryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, bytes_of(key),
-                         bytes_of(*nonce)) != 1 ||
-      !add_associated(cipher.get(), true, associated_data(place, key_id)) ||
-      EVP_EncryptUpdate(cipher.get(), text, &size, bytes_of(plain),
-                        static_cast<int>(plain.size())) != 1 ||
-      EVP_EncryptFinal_ex(cipher.get(), text + size, &rest) != 1 ||
-      EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_AEAD_GET_TAG, static_cast<int>(kTagBytes),
+  if (cipher == nullptr ||
+      EVP_EncryptInit_ex(cipher, nullptr, nullptr, nullptr, bytes_of(nonce)) != 1 ||
+      !add_associated(cipher, true, associated_data(place, key_id)) ||
+      EVP_EncryptUpdate(cipher, text, &size, bytes_of(plain), static_cast<int>(plain.size())) !=
+          1 ||
+      EVP_EncryptFinal_ex(cipher, text + size, &rest) != 1 ||
+      EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, static_cast<int>(kTagBytes),
                           text + plain.size()) != 1) {
     return openssl_failure(ErrorCode::kInternal, "a value could not be sealed");
   }
   return sealed;
+}
+
+Result<std::string> seal(std::string_view key, std::uint32_t key_id, const SealedPlace& place,
+                         std::string_view plain) {
+  auto nonce = random_bytes(kNonceBytes);
+  if (!nonce) return nonce;
+  return Sealer(key).seal(key_id, place, plain, *nonce);
+}
+
+void Nonces::drop() {
+  drawn_.clear();
+  used_ = 0;
+}
+
+Result<std::string_view> Nonces::next() {
+  constexpr std::size_t kAtOnce = 32;
+  if (used_ >= drawn_.size()) {
+    auto drawn = random_bytes(kAtOnce * kNonceBytes);
+    if (!drawn) return tl::unexpected(std::move(drawn.error()));
+    drawn_ = std::move(*drawn);
+    used_ = 0;
+  }
+  used_ += kNonceBytes;
+  return std::string_view(drawn_).substr(used_ - kNonceBytes, kNonceBytes);
 }
 
 std::optional<std::uint32_t> sealing_key_of(std::string_view sealed) {
@@ -102,9 +141,8 @@ Result<std::string> unseal(std::string_view key, const SealedPlace& place,
   std::string plain(text.size(), '\0');
   int size = 0;
   int rest = 0;
-  if (!cipher ||
-      EVP_DecryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, bytes_of(key),
-                         bytes_of(nonce)) != 1 ||
+  if (!cipher || algorithm() == nullptr ||
+      EVP_DecryptInit_ex(cipher.get(), algorithm(), nullptr, bytes_of(key), bytes_of(nonce)) != 1 ||
       !add_associated(cipher.get(), false, associated_data(place, *key_id)) ||
       EVP_DecryptUpdate(cipher.get(), bytes_of(plain), &size, bytes_of(text),
                         static_cast<int>(text.size())) != 1 ||

@@ -10,16 +10,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "outrider/result.h"
 
+struct evp_cipher_ctx_st;
+
 namespace outrider::crypto {
 
 inline constexpr std::size_t kSealingKeyBytes = 32;
-inline constexpr std::size_t kSealedOverhead = 1 + 4 + 12 + 16;
+inline constexpr std::size_t kNonceBytes = 12;
+inline constexpr std::size_t kSealedOverhead = 1 + 4 + kNonceBytes + 16;
 inline constexpr char kSealedVersion = '\x01';
 
 // Where a value belongs.
@@ -33,6 +37,36 @@ struct SealedPlace {
 // Requires: `key` has kSealingKeyBytes. Errors: kInternal.
 [[nodiscard]] Result<std::string> seal(std::string_view key, std::uint32_t key_id,
                                        const SealedPlace& place, std::string_view plain);
+
+// Seals many values with one key, which is prepared once. Whoever gives the nonces sees to it that
+// none comes twice.
+class Sealer {
+ public:
+  // Requires: `key` has kSealingKeyBytes.
+  explicit Sealer(std::string_view key);
+  // Requires: `nonce` has kNonceBytes, and was drawn at random for this value. Errors: kInternal.
+  [[nodiscard]] Result<std::string> seal(std::uint32_t key_id, const SealedPlace& place,
+                                         std::string_view plain, std::string_view nonce) const;
+
+ private:
+  struct Free {
+    void operator()(evp_cipher_ctx_st* context) const noexcept;  // overwrites the key
+  };
+  std::unique_ptr<evp_cipher_ctx_st, Free> context_;  // null: it could not be made
+};
+
+// Nonces, drawn many at a time: half of the work of sealing a short value was to ask for twelve
+// bytes. Not to be carried over a fork: both sides would use the rest of them.
+class Nonces {
+ public:
+  // Lives until the next call. Errors: kInternal.
+  [[nodiscard]] Result<std::string_view> next();
+  void drop();
+
+ private:
+  std::string drawn_;
+  std::size_t used_ = 0;  // bytes of them
+};
 
 // The key a sealed value names; nothing where it is no sealed value of a known version.
 [[nodiscard]] std::optional<std::uint32_t> sealing_key_of(std::string_view sealed);

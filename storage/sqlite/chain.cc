@@ -56,10 +56,13 @@ ChainHead broken_head(Db& db) {
 
 OpenChain& open_chain(Transaction& tx) {
   if (tx.chain) return *tx.chain;
-  ChainKey key(tx.sealing.digest_key(tx.db, kChainAccount, kChainDigest));
-  auto head = key.head(meta(tx.db, kHead).value_or(std::string()));
+  if (!tx.chain_key) {
+    tx.chain_key.emplace(tx.sealing.digest_key(tx.db, kChainAccount, kChainDigest));
+  }
+  auto head = tx.chain_key->head(meta(tx.db, kHead).value_or(std::string()));
   if (!head) head = broken_head(tx.db);
-  return tx.chain.emplace(OpenChain{.key = std::move(key), .head = std::move(*head), .start = {}});
+  return tx.chain.emplace(
+      OpenChain{.key = std::move(*tx.chain_key), .head = std::move(*head), .start = {}});
 }
 
 // The same with its beginning, which only housekeeping needs.

@@ -48,16 +48,18 @@ Error sqlite_error(int code, std::string_view reason, std::string_view doing,
 
 Query::~Query() {
   if (statement_ == nullptr) return;
-  sqlite3_reset(statement_);  // repeats the error of the last step, which is known
+  if (begun_) sqlite3_reset(statement_);  // repeats the error of the last step, which is known
   sqlite3_clear_bindings(statement_);
 }
 
 bool Query::next() {
   if (statement_ == nullptr || db_->failed()) return false;
+  begun_ = true;
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
   if (code != SQLITE_DONE) db_->fail_with(code);
   sqlite3_reset(statement_);  // a finished read must not hold its snapshot
+  begun_ = false;
   return false;
 }
 
@@ -138,6 +140,18 @@ Result<std::unique_ptr<Db>> Db::open(const std::string& path, Options options) {
 
 sqlite3_stmt* Db::prepared(const char* sql) {
   if (failed()) return nullptr;
+  constexpr unsigned kWithinText = 4;  // bits that say little: a statement is longer than that
+  Recent& recent = recent_[(reinterpret_cast<std::uintptr_t>(sql) >> kWithinText) % recent_.size()];
+  if (recent.sql != sql) recent = {.sql = sql, .statement = prepare_once(sql)};
+  if (recent.statement == nullptr) {
+    recent = {};
+    return nullptr;
+  }
+  OUTRIDER_ASSERT(sqlite3_stmt_busy(recent.statement) == 0);  // one use at a time
+  return recent.statement;
+}
+
+sqlite3_stmt* Db::prepare_once(const char* sql) {
   auto& kept = statements_[sql];
   if (kept == nullptr) {
     sqlite3_stmt* statement = nullptr;
@@ -149,7 +163,6 @@ sqlite3_stmt* Db::prepared(const char* sql) {
     }
     kept.reset(statement);
   }
-  OUTRIDER_ASSERT(sqlite3_stmt_busy(kept.get()) == 0);  // one use at a time
   return kept.get();
 }
 

@@ -9,10 +9,6 @@
 namespace outrider::storage {
 namespace {
 
-constexpr const char* kCandidates =
-    "SELECT id, state, types = '[]' OR EXISTS (SELECT 1 FROM json_each(types) WHERE value = ?3)"
-    " FROM outrider_endpoint WHERE account = ?1 AND provider = ?2 AND removed_at IS NULL"
-    " ORDER BY id";
 constexpr const char* kKnownKey =
     "SELECT event, payload, (SELECT count(*) FROM outrider_delivery d WHERE d.event = i.event)"
     " FROM outrider_idempotency i WHERE account = ? AND provider = ? AND key = ?";
@@ -24,7 +20,7 @@ constexpr const char* kInsertEvent =
     " expires_at, idempotency_key, ordering_key, body, trace)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 // As SQLite itself would choose it; sealing needs it before the row is there.
-constexpr const char* kNextEvent = "SELECT coalesce(max(id), 0) + 1 FROM outrider_event";
+constexpr const char* kNewestEvent = "SELECT coalesce(max(id), 0) FROM outrider_event";
 constexpr const char* kIsNew = "SELECT 1 FROM outrider_outbox WHERE id = ? AND state = 'new'";
 constexpr const char* kAccept =
     "UPDATE outrider_outbox SET state = 'accepted', payload = NULL, idempotency_key = NULL,"
@@ -90,7 +86,7 @@ void accept(Transaction& tx, std::int64_t inbox_row, EventRow event, std::int64_
 
 // Those that get the event, or the reason why it is refused.
 Result<std::vector<Candidate>> recipients(Transaction& tx, const Enqueue& event) {
-  const std::vector<Candidate> all = candidates(tx, event.account, event.provider, event.type);
+  const std::vector<Candidate>& all = candidates(tx, event.account, event.provider, event.type);
   if (event.rules.refuse_while_deactivated && !all.empty() &&
       std::ranges::all_of(all, [](const Candidate& endpoint) {
         return endpoint.state == EndpointState::kDeactivated;
@@ -131,11 +127,11 @@ EventRow insert_event(Transaction& tx, const Enqueue& event,
   if (!event.ordering_key.empty()) ordering_key = event.ordering_key;
   std::optional<Bytes> key;
   if (digests) key = Bytes{digests->key};
-  EventRow row = 0;
-  {
-    auto next = tx.db.query(kNextEvent);
-    if (next.next()) row = next.integer(0);
+  if (!tx.newest_event) {
+    auto newest = tx.db.query(kNewestEvent);
+    tx.newest_event = newest.next() ? newest.integer(0) : 0;
   }
+  const EventRow row = ++*tx.newest_event;
   const std::string body =
       tx.sealing.seal(tx.db, KeyUse::kDay, body_place(event.account, row), event.now, event.body);
   tx.db.run(kInsertEvent, row, event.account, event.provider, event.type, event.now, flags,
@@ -148,18 +144,6 @@ EventRow insert_event(Transaction& tx, const Enqueue& event,
 
 std::string idempotency_text(std::string_view provider, std::string_view key) {
   return std::string(provider).append(1, '\0').append(key);
-}
-
-std::vector<Candidate> candidates(Transaction& tx, const std::string& account,
-                                  const std::string& provider, const std::string& type) {
-  std::vector<Candidate> found;
-  auto rows = tx.db.query(kCandidates, account, provider, type);
-  while (rows.next()) {
-    found.push_back({.row = rows.integer(0),
-                     .state = static_cast<EndpointState>(rows.integer(1)),
-                     .matches = rows.integer(2) != 0});
-  }
-  return found;
 }
 
 Outcome apply(Transaction& tx, const Enqueue& event) {

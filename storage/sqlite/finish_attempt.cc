@@ -24,8 +24,6 @@ constexpr const char* kInsertAttempt =
     "INSERT INTO outrider_attempt (id, started_at, duration_ms, error, status, peer, detail,"
     " response, link) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr const char* kCountAttempt = "UPDATE outrider_delivery SET attempts = ?2 WHERE id = ?1";
-constexpr const char* kEndpointHealth =
-    "SELECT epoch, consecutive, failures, account, provider FROM outrider_endpoint WHERE id = ?";
 constexpr const char* kSetEndpointHealth =
     "UPDATE outrider_endpoint SET consecutive = ?2, failures = ?3 WHERE id = ?1";
 constexpr const char* kAccountHealth =
@@ -73,13 +71,9 @@ void insert_attempt(Transaction& tx, const StoredDelivery& delivery, const Attem
             maybe(attempt.detail), excerpt, link);
 }
 
-struct StoredHealth {
-  std::uint64_t epoch = 0;
-  std::uint32_t consecutive = 0;
-  std::string failures = "[]";
-};
-
-StoredHealth read_health(Query& row) {
+StoredHealth account_health(Transaction& tx, const EndpointFacts& endpoint) {
+  auto row = tx.db.query(kAccountHealth, endpoint.provider, endpoint.account);
+  if (!row.next()) return {};
   return {.epoch = static_cast<std::uint64_t>(row.integer(0)),
           .consecutive = row.count(1),
           .failures = row.text(2)};
@@ -89,27 +83,19 @@ StoredHealth read_health(Query& row) {
 // writes nothing.
 bool update_health(Transaction& tx, EndpointRow endpoint, const HealthUpdate& update) {
   const bool by_account = update.scope == core::DeactivationScope::kAccount;
-  StoredHealth stored;
-  std::string account, provider;
-  {
-    auto row = tx.db.query(kEndpointHealth, endpoint);
-    if (!row.next()) return false;
-    stored = read_health(row);
-    account = row.text(3);
-    provider = row.text(4);
-  }
-  if (by_account) {
-    stored = {};
-    auto row = tx.db.query(kAccountHealth, provider, account);
-    if (row.next()) stored = read_health(row);
-  }
+  const EndpointFacts* facts = endpoint_facts(tx, endpoint);
+  if (facts == nullptr) return false;
+  const StoredHealth of_account = by_account ? account_health(tx, *facts) : StoredHealth();
+  const StoredHealth& stored = by_account ? of_account : facts->health;
   if (stored.epoch != update.epoch) return false;
   const std::string failures = encode_times(update.health.failures);
   if (stored.consecutive == update.health.consecutive && stored.failures == failures) return true;
   if (by_account) {
-    tx.db.run(kSetAccountHealth, provider, account, update.health.consecutive, failures);
+    tx.db.run(kSetAccountHealth, facts->provider, facts->account, update.health.consecutive,
+              failures);
   } else {
     tx.db.run(kSetEndpointHealth, endpoint, update.health.consecutive, failures);
+    tx.endpoints.forget();
   }
   return true;
 }
@@ -171,6 +157,7 @@ std::vector<EndpointRow> deactivate(Transaction& tx, EndpointRow endpoint,
   }
   for (const EndpointRow row : switched_off) {
     tx.db.run(kDeactivate, row, deactivation.reason, now);
+    tx.endpoints.forget();
     note_endpoint(tx, NoticeKind::kEndpointDeactivated, row, deactivation.reason, now);
     if (deactivation.pending == core::PendingRule::kCancel) cancel_all_pending(tx, row);
   }

@@ -159,6 +159,7 @@ void Sealing::drop_cached() {
 
 void Sealing::begin(Db& db) {
   if (!sealed_) return;
+  nonces_.drop();  // none is kept where a host may fork
   const std::int64_t destroyed = destroyed_in(db);
   if (db.failed() || destroyed == destroyed_) return;
   drop_cached();
@@ -192,7 +193,7 @@ Result<const Sealing::DataKey*> Sealing::key_by_id(Db& db, std::uint32_t id) {
   }
   if (!key) return tl::unexpected(std::move(key.error()));
   if (keys_.size() >= kMostCachedKeys) drop_cached();
-  return &keys_.emplace(id, DataKey{std::move(account), std::move(*key)}).first->second;
+  return &keys_.emplace(id, DataKey{std::move(account), std::move(*key), {}}).first->second;
 }
 
 Result<std::uint32_t> Sealing::make_key(Db& db, std::string_view account, std::int64_t day) {
@@ -210,7 +211,7 @@ Result<std::uint32_t> Sealing::make_key(Db& db, std::string_view account, std::i
   if (!wrapped) return tl::unexpected(std::move(wrapped.error()));
   db.run(kInsertKey, id, account, day, file_->current(), Bytes{*wrapped});
   if (keys_.size() >= kMostCachedKeys) drop_cached();
-  keys_.insert_or_assign(id, DataKey{std::string(account), std::move(*key)});
+  keys_.insert_or_assign(id, DataKey{std::string(account), std::move(*key), {}});
   return id;
 }
 
@@ -251,7 +252,11 @@ Result<std::string> Sealing::try_seal(Db& db, KeyUse use, const crypto::SealedPl
   if (db.failed()) return std::string();
   auto id = key_for(db, place.account, use == KeyUse::kDay ? now / kDayMs : kStandingDay);
   if (!id) return tl::unexpected(std::move(id.error()));
-  return crypto::seal(keys_.at(*id).key, *id, place, plain);
+  DataKey& key = keys_.at(*id);
+  if (!key.sealer) key.sealer.emplace(key.key);
+  auto nonce = nonces_.next();
+  if (!nonce) return tl::unexpected(std::move(nonce.error()));
+  return key.sealer->seal(*id, place, plain, *nonce);
 }
 
 std::string Sealing::seal(Db& db, KeyUse use, const crypto::SealedPlace& place, std::int64_t now,

@@ -94,6 +94,7 @@ class Sealing {
   struct DataKey {
     std::string account;
     std::string key;
+    std::optional<crypto::Sealer> sealer;  // once it has sealed something
   };
   Sealing(bool sealed, SealingOptions options, std::string plain_key)
       : sealed_(sealed), options_(std::move(options)), plain_key_(std::move(plain_key)) {}
@@ -115,6 +116,7 @@ class Sealing {
   std::int64_t destroyed_ = 0;     // the file's counter of forgotten accounts
   std::map<std::string, std::map<std::int64_t, std::uint32_t>, std::less<>> ids_;  // account, day
   std::unordered_map<std::uint32_t, DataKey> keys_;
+  crypto::Nonces nonces_;  // of one transaction
 };
 
 }  // namespace outrider::storage

@@ -43,6 +43,13 @@ constexpr const char* kRollback = "ROLLBACK";
 constexpr std::int64_t kPlainInLogMs = 5000;
 constexpr const char* kEmptyLog = "PRAGMA wal_checkpoint(TRUNCATE)";
 
+// What comes by the thousand and leaves endpoints as they are, or says where it does not.
+bool is_ordinary(const Mutation& mutation) {
+  return std::holds_alternative<Enqueue>(mutation) ||
+         std::holds_alternative<AttemptFinished>(mutation) ||
+         std::holds_alternative<DeliveryEnded>(mutation);
+}
+
 class SqliteOutbox final : public Outbox {
  public:
   SqliteOutbox(std::unique_ptr<Db> writer, std::unique_ptr<Db> reader,
@@ -165,6 +172,7 @@ class SqliteOutbox final : public Outbox {
   Follower follower_;
   Sealing sealing_;
   Retention retention_;
+  std::optional<ChainKey> chain_key_;            // once known, and no transaction failed since
   std::optional<std::int64_t> plain_erased_at_;  // and the write-ahead log not emptied since
   std::optional<Error> poison_;
 };
@@ -182,7 +190,10 @@ Result<std::vector<Outcome>> SqliteOutbox::apply(std::span<const Mutation> batch
                  .last_new = {},
                  .plain_erased_at = {},
                  .maintained_at = {},
-                 .chain = {}};
+                 .chain_key = std::exchange(chain_key_, std::nullopt),
+                 .chain = {},
+                 .endpoints = {},
+                 .newest_event = {}};
   if (!writer_->run(kBegin)) return tl::unexpected(roll_back());
   sealing_.begin(*writer_);
   auto outcomes = run(tx, batch);
@@ -199,6 +210,7 @@ Result<std::vector<Outcome>> SqliteOutbox::apply(std::span<const Mutation> batch
   }
   follower_.own_commit(tx);
   retention_ = tx.retention;
+  chain_key_ = tx.chain ? std::optional(std::move(tx.chain->key)) : std::move(tx.chain_key);
   if (!plain_erased_at_) plain_erased_at_ = tx.plain_erased_at;
   const auto now = std::max(tx.plain_erased_at, tx.maintained_at);
   const bool due = plain_erased_at_ && now && *now - *plain_erased_at_ >= kPlainInLogMs;
@@ -211,6 +223,7 @@ std::vector<Outcome> SqliteOutbox::run(Transaction& tx, std::span<const Mutation
   outcomes.reserve(batch.size());
   for (const Mutation& mutation : batch) {
     const std::int64_t before = writer_->total_changes();
+    tx.endpoints.keep(is_ordinary(mutation));
     outcomes.push_back(
         std::visit([&tx](const auto& value) { return storage::apply(tx, value); }, mutation));
     if (writer_->failed()) break;

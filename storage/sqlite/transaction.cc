@@ -12,9 +12,8 @@ namespace outrider::storage {
 namespace {
 
 constexpr const char* kLoadDelivery =
-    "SELECT d.event, d.endpoint, d.state, d.attempts, d.attempts_base, d.next_at, d.ordering_key,"
-    "       e.state, e.state_reason, e.cancel_through, e.removed_at IS NOT NULL, e.account"
-    " FROM outrider_delivery d JOIN outrider_endpoint e ON e.id = d.endpoint WHERE d.id = ?";
+    "SELECT event, endpoint, state, attempts, attempts_base, next_at, ordering_key"
+    " FROM outrider_delivery WHERE id = ?";
 constexpr const char* kInsertDelivery =
     "INSERT INTO outrider_delivery (event, endpoint, state, next_at, finished_at, ordering_key,"
     " reason) VALUES (?, ?, ?, ?, ?, ?, ?)";
@@ -88,23 +87,28 @@ DeliveryRow put_delivery(Transaction& tx, const NewDelivery& row, DeliveryState 
 }  // namespace
 
 std::optional<StoredDelivery> load_delivery(Transaction& tx, DeliveryRow id) {
-  auto row = tx.db.query(kLoadDelivery, id);
-  if (!row.next()) return std::nullopt;
-  StoredDelivery delivery;
-  delivery.id = id;
-  delivery.event = row.integer(0);
-  delivery.endpoint = row.integer(1);
-  delivery.state = static_cast<DeliveryState>(row.integer(2));
-  delivery.attempts = row.count(3);
-  delivery.attempts_base = row.count(4);
-  delivery.next_at = row.maybe_integer(5);
-  delivery.ordering_key = row.maybe_text(6);
-  delivery.endpoint_state = static_cast<EndpointState>(row.integer(7));
-  delivery.endpoint_reason = row.text(8);
-  delivery.cancel_through = row.integer(9);
-  delivery.endpoint_removed = row.integer(10) != 0;
-  delivery.account = row.text(11);
-  return delivery;
+  std::optional<StoredDelivery> found;
+  {
+    auto row = tx.db.query(kLoadDelivery, id);
+    if (!row.next()) return std::nullopt;
+    StoredDelivery& delivery = found.emplace();
+    delivery.id = id;
+    delivery.event = row.integer(0);
+    delivery.endpoint = row.integer(1);
+    delivery.state = static_cast<DeliveryState>(row.integer(2));
+    delivery.attempts = row.count(3);
+    delivery.attempts_base = row.count(4);
+    delivery.next_at = row.maybe_integer(5);
+    delivery.ordering_key = row.maybe_text(6);
+  }
+  const EndpointFacts* endpoint = endpoint_facts(tx, found->endpoint);
+  if (endpoint == nullptr) return std::nullopt;
+  found->endpoint_state = endpoint->state;
+  found->endpoint_reason = endpoint->state_reason;
+  found->cancel_through = endpoint->cancel_through;
+  found->endpoint_removed = endpoint->removed;
+  found->account = endpoint->account;
+  return found;
 }
 
 void insert_delivery(Transaction& tx, const NewDelivery& row, std::vector<DueRow>& due) {
@@ -184,6 +188,7 @@ void revive_delivery(Transaction& tx, StoredDelivery& delivery, std::int64_t now
 
 void cancel_all_pending(Transaction& tx, EndpointRow endpoint) {
   tx.db.run(kMarkCancelled, endpoint);
+  tx.endpoints.forget();
 }
 
 void sweep(Transaction& tx, EndpointRow endpoint, std::int64_t now, std::uint32_t& budget) {
@@ -203,6 +208,7 @@ void sweep(Transaction& tx, EndpointRow endpoint, std::int64_t now, std::uint32_
     }
     if (page.empty()) {
       tx.db.run(kUnmark, endpoint);
+      tx.endpoints.forget();
       return;
     }
     for (const DeliveryRow id : page) {

@@ -26,6 +26,7 @@
 #include "storage/outbox.h"
 #include "storage/sqlite/chain.h"
 #include "storage/sqlite/db.h"
+#include "storage/sqlite/endpoint_facts.h"
 #include "storage/sqlite/sealing.h"
 #include "storage/sqlite/tally.h"
 
@@ -54,7 +55,10 @@ struct Transaction {
   bool empty_log = false;  // erased text must leave the write-ahead log too, now
   std::optional<std::int64_t> plain_erased_at;  // the same for what came in plain: soon
   std::optional<std::int64_t> maintained_at;
+  std::optional<ChainKey> chain_key;  // of an earlier transaction
   std::optional<OpenChain> chain;
+  EndpointCache endpoints;
+  std::optional<EventRow> newest_event;  // set: known
 };
 
 // A delivery with what is needed of its endpoint.
@@ -176,17 +180,6 @@ void write_totals(Transaction& tx);
 inline constexpr std::string_view kIdempotencyDigest = "idempotency key";
 inline constexpr std::string_view kPayloadDigest = "payload";
 [[nodiscard]] std::string idempotency_text(std::string_view provider, std::string_view key);
-
-// An endpoint that may get an event.
-struct Candidate {
-  EndpointRow row = 0;
-  EndpointState state = EndpointState::kActive;
-  bool matches = false;  // its filter lets this type through
-};
-// All endpoints of the account and provider that are not removed, by id.
-[[nodiscard]] std::vector<Candidate> candidates(Transaction& tx, const std::string& account,
-                                                const std::string& provider,
-                                                const std::string& type);
 
 // The engine's part of AttemptFinished that concerns endpoints. Returns those that were switched
 // off; `delivery` is one of the first one's and learns of it.

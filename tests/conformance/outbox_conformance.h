@@ -91,6 +91,15 @@ class OutboxConformance : public ::testing::TestWithParam<MakeStore> {
   std::int64_t now_ = 1'700'000'000'000;
 };
 
+// Several mutations in one batch.
+class OutboxBatch : public OutboxConformance {
+ protected:
+  // The test fails when one is refused.
+  std::vector<Applied> all_of(const std::vector<Mutation>& batch);
+  [[nodiscard]] ChangeEndpoint change(EndpointRow endpoint, ChangeEndpoint::Kind kind) const;
+  std::vector<DueRow> due_events(int count);
+};
+
 bool operator==(const DueRow& a, const DueRow& b);
 
 }  // namespace outrider::storage

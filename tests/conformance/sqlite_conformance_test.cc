@@ -102,6 +102,7 @@ class SqliteStore final : public OutboxStore {
 std::unique_ptr<OutboxStore> make_sqlite_store() { return std::make_unique<SqliteStore>(); }
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxConformance, ::testing::Values(&make_sqlite_store));
+INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxBatch, ::testing::Values(&make_sqlite_store));
 INSTANTIATE_TEST_SUITE_P(Sqlite, OutboxReplay, ::testing::Values(&make_sqlite_store));
 
 }  // namespace

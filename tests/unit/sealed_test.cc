@@ -53,6 +53,29 @@ TEST(SealedTest, any_changed_bit_and_any_cut_is_noticed) {
   EXPECT_FALSE(unseal(kKey, kPlace, sealed + "x"));
 }
 
+TEST(SealedTest, a_prepared_key_seals_one_value_after_the_other_as_a_fresh_one_does) {
+  const Sealer sealer(kKey);
+  Nonces nonces;
+  for (const std::size_t size : {5U, 0U, 4096U, 17U}) {
+    const std::string plain(size, 'p');
+    const auto sealed = sealer.seal(3, kPlace, plain, nonces.next().value());
+    ASSERT_TRUE(sealed) << size;
+    EXPECT_EQ(unseal(kKey, kPlace, *sealed), plain) << size;
+  }
+}
+
+TEST(SealedTest, nonces_do_not_repeat_nor_come_back_once_they_were_dropped) {
+  Nonces nonces;
+  std::set<std::string> seen;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string_view nonce = nonces.next().value();
+    EXPECT_EQ(nonce.size(), kNonceBytes);
+    seen.emplace(nonce);
+    if (i % 100 == 50) nonces.drop();
+  }
+  EXPECT_EQ(seen.size(), 1000U);
+}
+
 TEST(SealedTest, no_two_look_alike) {
   std::set<std::string> seen;
   for (int i = 0; i < 1000; ++i) seen.insert(seal(kKey, 1, kPlace, "same").value());
