@@ -203,6 +203,7 @@ void Db::set_busy_timeout(std::uint32_t milliseconds) {
 }
 
 Snapshot::~Snapshot() {
+  if (!db_.failed()) db_.run("COMMIT");
   // Also after a failure, which stays recorded: the transaction must not stay open.
   if (db_.in_transaction()) sqlite3_exec(db_.handle(), "ROLLBACK", nullptr, nullptr, nullptr);
 }

@@ -1,6 +1,8 @@
-// The Outbox on one file: a writer connection for batches and for noticing what others committed, a
-// second one for reads, so that a long read neither evicts the writer's pages nor stands in its
-// transaction.
+// The Outbox on one file: a writer connection for batches, for noticing what others committed and
+// for the short reads of what is sent next; a second one for all other reads, so that a long one
+// neither evicts the writer's pages nor stands in its transaction. What is sent next was often
+// written just now, and the writer still has those pages: another connection drops all it has read
+// whenever the writer commits.
 //
 // What can go wrong with a batch, and what is then true:
 //   - before COMMIT, whatever it was: rolled back, nothing of it is committed (kBusy, kIo,
@@ -76,10 +78,10 @@ class SqliteOutbox final : public Outbox {
     return read([&](Db& db) { return read_account_health(db, provider, account); });
   }
   Result<std::vector<DueRow>> due(EndpointRow endpoint, std::size_t limit) override {
-    return read([=](Db& db) { return read_due(db, endpoint, limit); });
+    return use(*writer_, [=](Db& db) { return read_due(db, endpoint, limit); });
   }
   Result<std::vector<DeliveryJob>> jobs(std::vector<DeliveryRow> deliveries) override {
-    return read([&](Db& db) { return read_jobs(db, sealing_, std::move(deliveries)); });
+    return use(*writer_, [&](Db& db) { return read_jobs(db, sealing_, std::move(deliveries)); });
   }
   Result<std::vector<InboxRow>> inbox(std::size_t limit) override {
     return read([limit](Db& db) { return read_inbox(db, limit); });
