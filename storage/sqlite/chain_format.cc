@@ -3,6 +3,7 @@
 // something else.
 #include "crypto/mac.h"
 #include "storage/sqlite/chain.h"
+#include "storage/sqlite/peer.h"
 #include "storage/sqlite/transaction.h"
 
 namespace outrider::storage {
@@ -16,6 +17,7 @@ constexpr const char* kAttempt =
     "SELECT id, started_at, duration_ms, error, status, peer, detail, response, link"
     " FROM outrider_attempt WHERE id = ?";
 constexpr int kAttemptColumns = 8;
+constexpr int kPeerColumn = 5;
 constexpr const char* kAudit =
     "SELECT id, at, actor, action, kind, object, account, detail, link"
     " FROM outrider_audit WHERE id = ?";
@@ -36,9 +38,14 @@ std::int64_t number_at(std::string_view text, std::size_t at) {
   return static_cast<std::int64_t>(bits);
 }
 
-RowText row_text(const Query& row, int columns) {
+// A packed peer counts as the text that it stands for: a link does not depend on how a row is kept.
+RowText row_text(const Query& row, LinkKind kind, int columns) {
   RowText text;
   for (int column = 0; column < columns; ++column) {
+    if (kind == LinkKind::kAttempt && column == kPeerColumn && row.type(column) == SQLITE_BLOB) {
+      text.text(peer_text(row.text(column)));
+      continue;
+    }
     switch (row.type(column)) {
       case SQLITE_INTEGER:
         text.integer(row.integer(column));
@@ -85,7 +92,7 @@ std::optional<LinkedRow> read_linked(Db& db, LinkKind kind, std::int64_t object)
   const int columns = attempt ? kAttemptColumns : kAuditColumns;
   auto row = db.query(attempt ? kAttempt : kAudit, object);
   if (!row.next()) return std::nullopt;
-  return LinkedRow{.text = row_text(row, columns).view(),
+  return LinkedRow{.text = row_text(row, kind, columns).view(),
                    .at = row.integer(1),
                    .link = row.maybe_integer(columns)};
 }

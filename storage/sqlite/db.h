@@ -33,6 +33,11 @@ namespace outrider::storage {
 struct Bytes {
   std::string_view view;
 };
+// Either of the two, for a column that holds both.
+struct TextOrBytes {
+  std::string_view view;
+  bool is_text = true;
+};
 
 class Db;
 
@@ -79,6 +84,9 @@ class Query {
   void bind(int index, const std::string& value) { bind(index, std::string_view(value)); }
   void bind(int index, const char* value) { bind(index, std::string_view(value)); }
   void bind(int index, Bytes value);
+  void bind(int index, TextOrBytes value) {
+    value.is_text ? bind(index, value.view) : bind(index, Bytes{value.view});
+  }
   void bind(int index, std::nullopt_t value);
   template <class T>
   void bind(int index, const std::optional<T>& value) {

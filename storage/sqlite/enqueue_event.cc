@@ -2,6 +2,7 @@
 // and the other end of the plain SQL way in, where a row of outrider_outbox is answered.
 #include <algorithm>
 
+#include "storage/sqlite/accepted.h"
 #include "storage/sqlite/audit.h"
 #include "storage/sqlite/notices.h"
 #include "storage/sqlite/transaction.h"
@@ -19,8 +20,6 @@ constexpr const char* kInsertEvent =
     "INSERT INTO outrider_event (id, account, provider, type, created_at, flags, max_attempts,"
     " expires_at, idempotency_key, ordering_key, body, trace)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-// As SQLite itself would choose it; sealing needs it before the row is there.
-constexpr const char* kNewestEvent = "SELECT coalesce(max(id), 0) FROM outrider_event";
 constexpr const char* kIsNew = "SELECT 1 FROM outrider_outbox WHERE id = ? AND state = 'new'";
 constexpr const char* kAccept =
     "UPDATE outrider_outbox SET state = 'accepted', payload = NULL, idempotency_key = NULL,"
@@ -127,11 +126,7 @@ EventRow insert_event(Transaction& tx, const Enqueue& event,
   if (!event.ordering_key.empty()) ordering_key = event.ordering_key;
   std::optional<Bytes> key;
   if (digests) key = Bytes{digests->key};
-  if (!tx.newest_event) {
-    auto newest = tx.db.query(kNewestEvent);
-    tx.newest_event = newest.next() ? newest.integer(0) : 0;
-  }
-  const EventRow row = ++*tx.newest_event;
+  const EventRow row = next_event(tx, event.now);  // sealing needs it before the row is there
   const std::string body =
       tx.sealing.seal(tx.db, KeyUse::kDay, body_place(event.account, row), event.now, event.body);
   tx.db.run(kInsertEvent, row, event.account, event.provider, event.type, event.now, flags,

@@ -13,6 +13,7 @@
 
 #include "core/assert.h"
 #include "storage/sqlite/notices.h"
+#include "storage/sqlite/peer.h"
 #include "storage/sqlite/transaction.h"
 
 namespace outrider::storage {
@@ -60,6 +61,12 @@ void insert_attempt(Transaction& tx, const StoredDelivery& delivery, const Attem
       excerpt = Bytes{sealed};
     }
   }
+  const std::string packed = packed_peer(attempt.peer);
+  std::optional<TextOrBytes> peer;
+  if (!attempt.peer.empty()) {
+    peer = packed.empty() ? TextOrBytes{.view = attempt.peer}
+                          : TextOrBytes{.view = packed, .is_text = false};
+  }
   RowText row;
   row.integer(id).integer(attempt.started_at).integer(attempt.duration_ms);
   row.integer(static_cast<int>(attempt.error)).integer(attempt.status);
@@ -67,8 +74,8 @@ void insert_attempt(Transaction& tx, const StoredDelivery& delivery, const Attem
   excerpt ? row.bytes(sealed) : row.null();
   const std::int64_t link = add_link(tx, LinkKind::kAttempt, id, row);
   tx.db.run(kInsertAttempt, id, attempt.started_at, attempt.duration_ms,
-            static_cast<int>(attempt.error), attempt.status, maybe(attempt.peer),
-            maybe(attempt.detail), excerpt, link);
+            static_cast<int>(attempt.error), attempt.status, peer, maybe(attempt.detail), excerpt,
+            link);
 }
 
 StoredHealth account_health(Transaction& tx, const EndpointFacts& endpoint) {

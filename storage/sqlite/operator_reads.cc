@@ -1,6 +1,7 @@
 // What operators read: events, their deliveries, every attempt.
 #include <algorithm>
 
+#include "storage/sqlite/peer.h"
 #include "storage/sqlite/reads.h"
 #include "storage/sqlite/transaction.h"
 
@@ -181,7 +182,7 @@ std::vector<AttemptRecord> read_attempts(Db& db, Sealing& sealing, DeliveryRow d
                      .duration_ms = rows.integer(2),
                      .error = static_cast<ErrorClass>(rows.integer(3)),
                      .status = static_cast<int>(rows.integer(4)),
-                     .peer = rows.text(5),
+                     .peer = rows.type(5) == SQLITE_BLOB ? peer_text(rows.text(5)) : rows.text(5),
                      .detail = rows.text(6),
                      .response = {},
                      .unreadable = {}});

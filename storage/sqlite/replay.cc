@@ -2,11 +2,13 @@
 // read that finds candidates page by page, and, because the world moves on between the two, by the
 // mutation that makes them due.
 //
-// Events are found by the time of their acceptance, through an index of its own: ids follow the
-// order of commits, and the clock may have been set back in between.
+// Events are found by the minute of their acceptance (accepted.h) and come in the order of their
+// commits within it: ids alone do not tell the time, since the clock may have been set back.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
+#include "storage/sqlite/accepted.h"
 #include "storage/sqlite/audit.h"
 #include "storage/sqlite/reads.h"
 #include "storage/sqlite/transaction.h"
@@ -20,9 +22,11 @@ constexpr const char* kEndpoint =
 #define OUTRIDER_REPLAY_COLUMNS                                                    \
   "SELECT id, created_at, flags, expires_at, account = ?1 AND provider = ?2, type" \
   " FROM outrider_event"
-constexpr const char* kInRange = OUTRIDER_REPLAY_COLUMNS
-    " WHERE created_at >= ?3 AND created_at < ?4 AND (created_at > ?3 OR id > ?5)"
-    " ORDER BY created_at, id";
+constexpr const char* kSpans =
+    "SELECT slot, first, last FROM outrider_accepted WHERE slot >= ? AND slot <= ?"
+    " ORDER BY slot, first";
+constexpr const char* kInSpan =
+    OUTRIDER_REPLAY_COLUMNS " WHERE id > ?3 AND id <= ?4 AND created_at / 60000 = ?5 ORDER BY id";
 constexpr const char* kNamed = OUTRIDER_REPLAY_COLUMNS " WHERE id = ?3";
 #undef OUTRIDER_REPLAY_COLUMNS
 constexpr const char* kDelivery =
@@ -196,14 +200,21 @@ class Pager {
 
 ReplayPage page_of_range(Db& db, const Target& target, const ReplayQuery& query) {
   Pager pager(db, target, query);
-  const std::int64_t from = query.after ? query.after->at : query.since;
-  const EventRow behind = query.after ? query.after->event : 0;
-  auto rows = db.query(kInRange, target.account, target.provider, from, query.until, behind);
-  while (!pager.full()) {
-    if (!rows.next()) return pager.end(true);
-    pager.look_at(seen_of(rows));
+  const std::int64_t from = accepted_slot(query.after ? query.after->at : query.since);
+  auto spans = db.query(kSpans, from, accepted_slot(query.until));
+  while (spans.next()) {
+    const std::int64_t slot = spans.integer(0);
+    EventRow behind = spans.integer(1) - 1;
+    if (query.after && slot == from) behind = std::max(behind, query.after->event);
+    const EventRow last = spans.maybe_integer(2).value_or(std::numeric_limits<EventRow>::max());
+    auto rows = db.query(kInSpan, target.account, target.provider, behind, last, slot);
+    for (;;) {
+      if (pager.full()) return pager.end(false);
+      if (!rows.next()) break;
+      pager.look_at(seen_of(rows));
+    }
   }
-  return pager.end(false);
+  return pager.end(true);
 }
 
 ReplayPage page_of_named(Db& db, const Target& target, const ReplayQuery& query) {

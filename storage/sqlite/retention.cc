@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "core/assert.h"
+#include "storage/sqlite/accepted.h"
 #include "storage/sqlite/notices.h"
 #include "storage/sqlite/transaction.h"
 
@@ -233,6 +234,7 @@ Outcome apply(Transaction& tx, const Maintain& maintain) {
     changed += rows_of(tx.db.run(kTrimInbox, maintain.attempts_before, maintain.limit));
     changed += trim_chain(tx, maintain.limit);
     changed += trim_notices(tx, maintain.attempts_before, maintain.limit);
+    changed += trim_accepted(tx.db, maintain.limit);
     changed += trim_tallies(tx.db, maintain.attempts_before, maintain.limit);
   }
   tx.maintained_at = maintain.now;

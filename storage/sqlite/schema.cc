@@ -35,6 +35,7 @@ constexpr std::array kOneRowOfEach{
     "SELECT * FROM outrider_link LIMIT 1",          "SELECT * FROM outrider_outbox LIMIT 1",
     "SELECT * FROM outrider_token LIMIT 1",         "SELECT * FROM outrider_notice LIMIT 1",
     "SELECT * FROM outrider_notice_cursor LIMIT 1", "SELECT * FROM outrider_tally LIMIT 1",
+    "SELECT * FROM outrider_accepted LIMIT 1",
 };
 
 const std::vector<Migration>& all_migrations() {

@@ -43,6 +43,11 @@ struct Retention {
   bool erased = false;  // since the write-ahead log was last emptied
 };
 
+struct NewestEvent {
+  EventRow row = 0;
+  std::optional<std::int64_t> slot;  // of its acceptance (accepted.h); unset: there is none
+};
+
 struct Transaction {
   Db& db;
   Sealing& sealing;
@@ -58,7 +63,7 @@ struct Transaction {
   std::optional<ChainKey> chain_key;  // of an earlier transaction
   std::optional<OpenChain> chain;
   EndpointCache endpoints;
-  std::optional<EventRow> newest_event;  // set: known
+  std::optional<NewestEvent> newest_event;  // set: known
 };
 
 // A delivery with what is needed of its endpoint.

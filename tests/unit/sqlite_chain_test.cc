@@ -142,6 +142,17 @@ TEST_F(SqliteChainTest, an_untouched_history_is_whole) {
   EXPECT_EQ(verify().fault_count, 0U) << "after opening it again";
 }
 
+TEST_F(SqliteChainTest, a_peer_is_the_same_row_packed_or_as_the_text_of_earlier_versions) {
+  write_history();
+  EXPECT_EQ(ask("SELECT hex(peer) FROM outrider_attempt WHERE id = 65538"), "C000020101BB");
+  write_as_anybody("UPDATE outrider_attempt SET peer = '192.0.2.1:443' WHERE id = 65538");
+  EXPECT_EQ(verify().fault_count, 0U);
+  EXPECT_EQ(outbox_->attempts(1)->at(1).peer, "192.0.2.1:443");
+  write_as_anybody("UPDATE outrider_attempt SET peer = x'C000020201BB' WHERE id = 65538");
+  EXPECT_EQ(verify().fault_count, 1U);
+  EXPECT_EQ(outbox_->attempts(1)->at(1).peer, "192.0.2.2:443");
+}
+
 TEST_F(SqliteChainTest, a_new_database_is_whole_and_its_chain_is_empty) {
   const ChainReport report = verify();
   EXPECT_EQ(report.fault_count, 0U) << words(report);

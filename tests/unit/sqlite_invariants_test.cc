@@ -56,6 +56,10 @@ constexpr Invariant kInvariants[] = {
      " (SELECT id FROM outrider_delivery)) + (SELECT count(*) FROM outrider_delivery"
      " WHERE event NOT IN (SELECT id FROM outrider_event)) + (SELECT count(*)"
      " FROM outrider_idempotency WHERE event NOT IN (SELECT id FROM outrider_event))"},
+    {"an event lies in a span of the minute of its acceptance, and one span has no end",
+     "SELECT (SELECT count(*) FROM outrider_event e WHERE NOT EXISTS (SELECT 1 FROM"
+     " outrider_accepted a WHERE a.slot = e.created_at / 60000 AND e.id BETWEEN a.first AND"
+     " coalesce(a.last, e.id))) + (SELECT count(*) > 1 FROM outrider_accepted WHERE last IS NULL)"},
     {"a removed endpoint has no secret",
      "SELECT count(*) FROM outrider_secret s JOIN outrider_endpoint e ON e.id = s.endpoint"
      " WHERE e.removed_at IS NOT NULL"},

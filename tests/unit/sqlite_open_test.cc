@@ -80,7 +80,7 @@ TEST_F(SqliteOpenTest, it_is_set_for_durability) {
   EXPECT_EQ(host.ask("PRAGMA journal_mode"), "wal");
   EXPECT_EQ(host.ask("PRAGMA page_size"), "4096");
   EXPECT_EQ(host.ask("PRAGMA user_version"), "0") << "that one is the host's";
-  EXPECT_EQ(host.ask("SELECT value FROM outrider_meta WHERE name = 'schema_version'"), "5");
+  EXPECT_EQ(host.ask("SELECT value FROM outrider_meta WHERE name = 'schema_version'"), "6");
 }
 
 TEST_F(SqliteOpenTest, what_is_missing_is_not_found_and_not_created) {
@@ -163,15 +163,16 @@ TEST_F(SqliteOpenTest, a_symbolic_link_is_followed_so_that_both_names_are_one_da
 }
 
 TEST_F(SqliteOpenTest, a_database_of_each_earlier_schema_is_brought_up_to_date_and_works) {
-  for (const int version : {1, 2, 3, 4}) {
+  for (const int version : {1, 2, 3, 4, 5}) {
     SCOPED_TRACE(version);
     const std::string path = directory_.file("v" + std::to_string(version) + ".db");
     {
       HostConnection host(path);
       for (int step = 1; step <= version; ++step) {
-        const std::string name = std::array{"0001_outbox.sql", "0002_tokens.sql",
-                                            "0003_notices.sql", "0004_attempt_tally.sql"}
-                                     .at(step - 1);
+        const std::string name =
+            std::array{"0001_outbox.sql", "0002_tokens.sql", "0003_notices.sql",
+                       "0004_attempt_tally.sql", "0005_event_time.sql"}
+                .at(step - 1);
         std::ifstream file(source_dir() + "/schemas/sql/sqlite/" + name);
         ASSERT_EQ(host.run(std::string(std::istreambuf_iterator<char>(file), {})), SQLITE_OK);
       }
@@ -194,6 +195,50 @@ TEST_F(SqliteOpenTest, a_database_of_each_earlier_schema_is_brought_up_to_date_a
   }
 }
 
+TEST_F(SqliteOpenTest, events_of_an_earlier_schema_are_found_by_the_time_of_their_acceptance) {
+  {
+    HostConnection host(path_);
+    for (const char* name : {"0001_outbox.sql", "0002_tokens.sql", "0003_notices.sql",
+                             "0004_attempt_tally.sql", "0005_event_time.sql"}) {
+      std::ifstream file(source_dir() + "/schemas/sql/sqlite/" + name);
+      ASSERT_EQ(host.run(std::string(std::istreambuf_iterator<char>(file), {})), SQLITE_OK);
+    }
+    // The clock is set back once, within other events' minutes.
+    ASSERT_EQ(host.run("INSERT INTO outrider_meta VALUES ('schema_version', 5),"
+                       " ('id_key', randomblob(32));"
+                       "INSERT INTO outrider_event (account, provider, type, created_at)"
+                       " VALUES ('acme', 'shop', 'loan.paid', 60000),"
+                       " ('acme', 'shop', 'loan.paid', 180000),"
+                       " ('acme', 'shop', 'loan.paid', 90000),"
+                       " ('acme', 'shop', 'loan.paid', 180001)"),
+              SQLITE_OK);
+  }
+  auto outbox = open();
+  Enqueue event = sample_event();
+  event.now = 180'002;
+  AddEndpoint endpoint;
+  endpoint.spec = {.account = event.account,
+                   .provider = event.provider,
+                   .url = "https://x.example/",
+                   .secret = "secret"};
+  endpoint.now = 200'000;
+  const Mutation batch[] = {event, endpoint};
+  const auto outcomes = outbox->apply(batch);
+  ASSERT_TRUE(outcomes && outcomes->at(0) && outcomes->at(1));
+  const auto found = [&outbox](std::int64_t since, std::int64_t until) {
+    ReplayQuery query;
+    query.endpoint = 1;
+    query.since = since;
+    query.until = until;
+    query.missed = true;
+    return outbox->replayable(query)->events;
+  };
+  EXPECT_THAT(found(0, 200'000), ElementsAre(1, 3, 2, 4, 5));
+  EXPECT_THAT(found(90'000, 180'001), ElementsAre(3, 2));
+  EXPECT_THAT(found(180'002, 180'003), ElementsAre(5));
+  EXPECT_EQ(HostConnection(path_).ask("SELECT count(*) FROM outrider_accepted"), "2");
+}
+
 // ---- what is refused ----
 
 TEST_F(SqliteOpenTest, a_newer_schema_is_left_alone_and_both_versions_are_named) {
@@ -203,7 +248,7 @@ TEST_F(SqliteOpenTest, a_newer_schema_is_left_alone_and_both_versions_are_named)
     const Error refused = refusal({.path = path_, .create = create});
     EXPECT_EQ(refused.code, ErrorCode::kTooNew);
     EXPECT_THAT(refused.message, HasSubstr("99"));
-    EXPECT_THAT(refused.message, HasSubstr("up to 5"));
+    EXPECT_THAT(refused.message, HasSubstr("up to 6"));
     EXPECT_THAT(refused.where, HasSubstr("x.db"));
   }
 }
