@@ -4,22 +4,32 @@
 #include <algorithm>
 #include <span>
 
-#include "core/ascii.h"
 #include "core/assert.h"
-#include "crypto/mac.h"
 
 namespace outrider {
 namespace {
 
 constexpr std::size_t kRefillsAtOnce = 64;
+constexpr std::size_t kJobsAtOnce = 256;
+// Read while others are on the wire.
+constexpr std::uint32_t kMostAhead = 128;
 // Longest time between a row becoming due on disk and a timer set for it: a bound for wall-clock
 // surprises.
 constexpr core::Duration kLongestSleep{100'000'000};
 
+core::SchedulerLimits with_work_ahead(core::SchedulerLimits limits) {
+  limits.ahead = std::min(limits.max_in_flight, kMostAhead);
+  limits.max_unrecorded = 2 * limits.max_in_flight;
+  return limits;
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(Parts parts, DispatcherOptions options)
-    : parts_(std::move(parts)), options_(std::move(options)), scheduler_(options_.scheduler) {}
+    : parts_(std::move(parts)),
+      options_(std::move(options)),
+      scheduler_(with_work_ahead(options_.scheduler)),
+      window_(options_.scheduler.max_in_flight) {}
 
 Dispatcher::~Dispatcher() {
   parts_.timers.cancel(wake_timer_);
@@ -41,7 +51,6 @@ void Dispatcher::start(std::function<void()> ready) {
         on_foreign_commit();
         maintain();
         ready();
-        pump();
       });
 }
 
@@ -64,6 +73,7 @@ void Dispatcher::check_stopped() {
 
 void Dispatcher::pump() {
   if (stopping_ || failed_) return;
+  launch_staged();
   request_jobs();
   request_refills();
   arm_timer();
@@ -71,7 +81,6 @@ void Dispatcher::pump() {
 
 void Dispatcher::on_enqueued(const storage::Enqueued& enqueued) {
   add_due(enqueued.due, parts_.clock.wall());
-  pump();
 }
 
 void Dispatcher::add_due(const std::vector<storage::DueRow>& rows,
@@ -111,22 +120,26 @@ void Dispatcher::request_refills() {
     parts_.storage.read<std::vector<storage::DueRow>>(
         [row, limit](storage::Outbox& outbox) { return outbox.due(row, limit); },
         [this, row, limit](Result<std::vector<storage::DueRow>> rows) {
-          if (!rows) {
-            scheduler_.refill(row, {}, false);  // asked again at the next pump
+          if (!rows) {  // asked again a little later
+            parts_.timers.start(options_.storage_retry, [this, row] {
+              scheduler_.refill(row, {}, false);
+              pump();
+            });
             return;
           }
           std::vector<core::DueItem> items;
           items.reserve(rows->size());
           for (const storage::DueRow& due : *rows) items.push_back(to_item(due));
           scheduler_.refill(row, items, rows->size() < limit);
-          pump();
         });
   }
 }
 
 void Dispatcher::request_jobs() {
-  auto claims = scheduler_.take_ready(parts_.clock.now(), options_.scheduler.max_in_flight);
+  if (reading_jobs_) return;
+  auto claims = scheduler_.take_ready(parts_.clock.now(), kJobsAtOnce);
   if (claims.empty()) return;
+  reading_jobs_ = true;
   std::vector<storage::DeliveryRow> rows;
   rows.reserve(claims.size());
   for (const core::Claim& claim : claims) rows.push_back(claim.item.delivery);
@@ -134,6 +147,7 @@ void Dispatcher::request_jobs() {
   parts_.storage.read<std::vector<storage::DeliveryJob>>(
       [rows = std::move(rows)](storage::Outbox& outbox) { return outbox.jobs(rows); },
       [this, claims = std::move(claims)](Result<std::vector<storage::DeliveryJob>> jobs) {
+        reading_jobs_ = false;
         if (!jobs) {
           for (const core::Claim& claim : claims) release(claim, core::SlotResult::kNeutral);
           read_again(claims);
@@ -146,10 +160,11 @@ void Dispatcher::request_jobs() {
           if (job == jobs->end() || job->delivery != claim.item.delivery) {
             release(claim, core::SlotResult::kNeutral);
           } else {
-            launch(claim, std::move(*job));
+            Flight& flight = new_flight(claim);
+            flight.job = std::move(*job);
+            staged_.push_back(&flight);
           }
         }
-        pump();
       });
 }
 
@@ -165,36 +180,97 @@ void Dispatcher::release(const core::Claim& claim, core::SlotResult result) {
   scheduler_.release(claim.endpoint, claim.item.delivery, result);
 }
 
-void Dispatcher::launch(const core::Claim& claim, storage::DeliveryJob job) {
+Dispatcher::Flight& Dispatcher::new_flight(const core::Claim& claim) {
+  if (free_flights_.empty()) free_flights_.push_back(&flights_.emplace_back());
+  Flight& flight = *free_flights_.back();
+  free_flights_.pop_back();
+  flight.claim = claim;
+  return flight;
+}
+
+void Dispatcher::end_flight(Flight& flight) {
+  flight = Flight();
+  free_flights_.push_back(&flight);
+}
+
+void Dispatcher::abandon(Flight& flight) {
+  release(flight.claim, core::SlotResult::kNeutral);
+  end_flight(flight);
+}
+
+// What was read of it is out of date.
+void Dispatcher::unstage(storage::DeliveryRow delivery) {
+  const auto found = std::ranges::find(
+      staged_, delivery, [](const Flight* flight) { return flight->claim.item.delivery; });
+  if (found == staged_.end()) return;
+  Flight& flight = **found;
+  staged_.erase(found);
+  abandon(flight);
+}
+
+// As many as the window wants on the wire, in the order in which they were claimed.
+void Dispatcher::launch_staged() {
+  if (launching_) return;  // an outcome that needed no request
+  launching_ = true;
+  const std::uint32_t limit = parts_.after_poll ? window_.limit() : window_.maximum();
+  while (!staged_.empty() && parts_.sender.in_flight() < limit) {
+    Flight& flight = *staged_.front();
+    staged_.pop_front();
+    launch(flight);
+  }
+  launching_ = false;
+  launch_more_when_idle();
+}
+
+void Dispatcher::launch_more_when_idle() {
+  if (polling_ || staged_.empty() || !parts_.after_poll ||
+      parts_.sender.in_flight() >= window_.maximum()) {
+    return;
+  }
+  polling_ = true;
+  parts_.after_poll([this, before = answers_] {
+    polling_ = false;
+    if (stopping_ || failed_) return;
+    if (answers_ == before) {
+      window_.was_idle();
+    } else {
+      window_.was_busy();
+    }
+    launch_staged();
+  });
+}
+
+void Dispatcher::launch(Flight& flight) {
+  const core::Claim& claim = flight.claim;
   const auto found = endpoints_.find(claim.endpoint);
   if (stopping_ || failed_ || found == endpoints_.end() || !found->second.sends ||
-      job.state != DeliveryState::kPending) {
-    release(claim, core::SlotResult::kNeutral);
+      flight.job.state != DeliveryState::kPending) {
+    abandon(flight);
     return;
   }
   Endpoint& endpoint = found->second;
-  if (job.endpoint_state != EndpointState::kActive) {  // an operator was faster than the change log
+  if (flight.job.endpoint_state != EndpointState::kActive) {
+    // An operator was faster than the change log.
     set_sending(endpoint, false);
-    release(claim, core::SlotResult::kNeutral);
     load_endpoint(claim.endpoint);
+    abandon(flight);
     return;
   }
-  if (!job.unreadable.empty()) {
-    unreadable(claim, job);
+  if (!flight.job.unreadable.empty()) {
+    unreadable(flight);
     return;
   }
   const std::int64_t now = core::to_ms(parts_.clock.wall());
+  const storage::DeliveryJob& job = flight.job;
   const bool spared = job.expiry_spares_first && claim.item.attempt == 1;
   if (job.expires_at && *job.expires_at <= now && !spared) {
-    end_without_attempt(claim, core::DeliveryStep::kExpire,
+    end_without_attempt(flight, core::DeliveryStep::kExpire,
                         "expired at " + rfc3339(core::wall_from_ms(*job.expires_at)));
     return;
   }
-  const core::WallTime committed_at =
-      claim.item.committed_at.value_or(core::wall_from_ms(job.created_at));
-  Flight flight{
-      .claim = claim, .job = std::move(job), .started_at = now, .committed_at = committed_at};
-  auto request = build(endpoint, flight.job);
+  flight.started_at = now;
+  flight.committed_at = claim.item.committed_at.value_or(core::wall_from_ms(job.created_at));
+  auto request = build(endpoint, flight.job, now);
   if (!request) {
     const bool blocked = !endpoint.target.has_value();
     finished(flight, {.error = blocked ? ErrorClass::kBlocked : ErrorClass::kAborted,
@@ -202,74 +278,31 @@ void Dispatcher::launch(const core::Claim& claim, storage::DeliveryJob job) {
     return;
   }
   flight.sent = true;
-  parts_.sender.send(std::move(*request), [this, flight](net::HttpOutcome outcome) {
-    finished(flight, std::move(outcome));
+  parts_.sender.send(std::move(*request), [this, sent = &flight](net::HttpOutcome outcome) {
+    ++answers_;
+    finished(*sent, std::move(outcome));
   });
 }
 
 // A row that nobody can open any more must not stand in the way of the rest; one that can be opened
 // once the key file is back waits for that.
-void Dispatcher::unreadable(const core::Claim& claim, const storage::DeliveryJob& job) {
+void Dispatcher::unreadable(Flight& flight) {
+  const storage::DeliveryJob& job = flight.job;
   const std::string id = parts_.intake.ids().text(crypto::IdKind::kDelivery, job.delivery);
   parts_.log.line(parts_.clock.wall(), "payload_unreadable",
                   {{LogField::kDelivery, id}, {LogField::kReason, job.unreadable}});
   if (!job.unreadable_for_now) {
-    end_without_attempt(claim, core::DeliveryStep::kCancel,
+    end_without_attempt(flight, core::DeliveryStep::kCancel,
                         "the payload cannot be read: " + job.unreadable);
     return;
   }
-  release(claim, core::SlotResult::kNeutral);
+  const core::Claim claim = flight.claim;
+  abandon(flight);
   read_again({claim});
 }
 
-Result<net::HttpRequest> Dispatcher::build(const Endpoint& endpoint,
-                                           storage::DeliveryJob& job) const {
-  if (!endpoint.target) return tl::unexpected(endpoint.target.error());
-  const core::Provider& provider = *endpoint.provider;
-  const std::int64_t now = core::to_ms(parts_.clock.wall());
-
-  std::vector<std::string> secrets;
-  for (const Secret& secret : endpoint.record.secrets) {
-    if (!secret.expires_at || *secret.expires_at > now) secrets.push_back(secret.text);
-  }
-  if (secrets.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "the endpoint has no live signing secret", {},
-                "see: outrider endpoint rotate-secret");
-  }
-  const std::string id = parts_.intake.ids().text(crypto::IdKind::kEvent, job.event);
-  auto headers = core::sign(provider.signature,
-                            {.body = job.body,
-                             .id = id,
-                             .timestamp_s = now / 1000,
-                             .type = job.type,
-                             .url = endpoint.target->url,
-                             .headers = endpoint.record.spec.headers},
-                            secrets, crypto::digest);
-  for (std::string& secret : secrets) crypto::wipe(secret);
-  if (!headers) return tl::unexpected(std::move(headers.error()));
-
-  net::HttpRequest request;
-  request.target = *endpoint.target;
-  request.body = std::move(job.body);
-  request.timeout = provider.timeout;
-  request.identity = endpoint.identity;
-  request.headers = std::move(*headers);
-  const bool has_id =
-      std::any_of(request.headers.begin(), request.headers.end(), [](const HeaderField& header) {
-        return core::equal_ignoring_case(header.name, "webhook-id");
-      });
-  if (!has_id) request.headers.push_back({"webhook-id", id});
-  request.headers.push_back({"Content-Type", provider.content_type});
-  for (const HeaderField& header : provider.headers) request.headers.push_back(header);
-  for (const HeaderField& header : endpoint.record.spec.headers) {
-    if (!core::is_trace_header(header.name)) request.headers.push_back(header);
-  }
-  if (!job.trace.parent.empty()) request.headers.push_back({"traceparent", job.trace.parent});
-  if (!job.trace.state.empty()) request.headers.push_back({"tracestate", job.trace.state});
-  return request;
-}
-
 void Dispatcher::arm_timer() {
+  if (reading_jobs_) return;  // its answer comes first, and then everything is looked at again
   const auto wake = scheduler_.next_wake(parts_.clock.now());
   if (wake == wake_at_) return;
   parts_.timers.cancel(wake_timer_);

@@ -2,15 +2,18 @@
 // (net::HttpSender).
 //
 // One event through it:  a commit reports due rows -> scheduler -> take_ready -> jobs read from
-// storage -> signed request
-// -> HttpSender -> verdict, retry and deactivation decided -> one AttemptFinished mutation ->
-// durable -> slot freed.
+// storage -> staged -> signed request -> HttpSender -> verdict, retry and deactivation decided,
+// slot freed -> one AttemptFinished mutation -> durable -> claim released.
+//
+// Three of these go on at once: the next jobs are read while requests are on the wire, and outcomes
+// become durable meanwhile. So neither the disk nor the network waits for the other; each is
+// bounded (core::SchedulerLimits).
 //
 // What must hold:
 // - No send starts for an endpoint that is not active: decided here at completion, read again with
-// each job.
+// each job, looked at once more when its turn has come.
 // - Each claim ends in exactly one of: released without a trace, DeliveryEnded, AttemptFinished;
-// and holds its slot until then.
+// and is known to the scheduler until then.
 // - A result whose commit failed cleanly (disk full, busy) is kept and submitted again; it is never
 // dropped.
 // - Health is counted in the order in which attempts complete.
@@ -19,6 +22,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -31,6 +35,8 @@
 
 #include "core/provider.h"
 #include "core/scheduler.h"
+#include "core/send_window.h"
+#include "core/signature.h"
 #include "core/target.h"
 #include "core/time.h"
 #include "crypto/public_id.h"
@@ -68,6 +74,9 @@ class Dispatcher {
     std::function<double()> roll;        // [0, 1), for jitter
     std::function<void(Error)> failed;   // the engine cannot go on
     std::function<void()> noticed = {};  // there may be new notices
+    // Calls back once the loop has looked, without waiting, for what is ready, and handled it.
+    // Unset: as much is sent at once as the limits allow.
+    std::function<void(std::function<void()>)> after_poll = {};
   };
   Dispatcher(Parts parts, DispatcherOptions options);
   ~Dispatcher();
@@ -83,10 +92,11 @@ class Dispatcher {
   void on_enqueued(const storage::Enqueued& enqueued);
   // Something outside may have committed to the database: look.
   void on_foreign_commit();
-  // After the loop has handled its events: claims, refills, timers.
+  // After StorageLink::drain(): claims, refills, timers.
   void pump();
 
-  [[nodiscard]] std::uint32_t in_flight() const noexcept { return scheduler_.in_flight(); }
+  // Requests on the wire.
+  [[nodiscard]] std::uint32_t in_flight() const { return parts_.sender.in_flight(); }
 
   // Of a provider that is told of notices.
   [[nodiscard]] bool has_listeners(const std::string& provider) const {
@@ -98,8 +108,13 @@ class Dispatcher {
     core::Health health;
     std::uint64_t epoch = 0;
   };
+  struct LiveSigner {
+    std::optional<std::int64_t> expires_at;
+    Result<core::Signer> signer;
+  };
   struct Endpoint {
-    storage::EndpointRecord record;
+    storage::EndpointRecord record;     // its secrets wiped
+    std::vector<LiveSigner> signers{};  // of its secrets, newest first
     const core::Provider* provider =
         nullptr;  // null: its definition is not loaded; it is not served
     Result<core::Target> target = fail(ErrorCode::kInternal, "not parsed");
@@ -111,13 +126,17 @@ class Dispatcher {
         false;             // deactivated here, not durable yet: nothing read meanwhile revives it
     bool removed = false;  // kept for what is still in flight
   };
-  // A claimed delivery, from its job to its durable result.
+  // A claimed delivery, from its job to its durable result. Used again and again, so that what
+  // waits for an answer refers to it by its address.
   struct Flight {
-    core::Claim claim;
-    storage::DeliveryJob job;
+    core::Claim claim{};
+    storage::DeliveryJob job{};
     std::int64_t started_at = 0;
     core::WallTime committed_at{};  // of the event: see outrider_first_byte_latency_seconds
     bool sent = false;              // it was given to the sender
+    // Kept until it is durable: a commit that failed cleanly is tried again with it.
+    storage::Mutation result{};
+    core::SlotResult slot = core::SlotResult::kNeutral;
   };
   using AccountKey = std::pair<std::string, std::string>;  // provider, account
 
@@ -141,10 +160,14 @@ class Dispatcher {
   void request_refills();
   void request_jobs();
   void read_again(const std::vector<core::Claim>& claims);
-  void unreadable(const core::Claim& claim, const storage::DeliveryJob& job);
-  void launch(const core::Claim& claim, storage::DeliveryJob job);
-  // Takes the body out of the job: it travels with the request.
-  Result<net::HttpRequest> build(const Endpoint& endpoint, storage::DeliveryJob& job) const;
+  Flight& new_flight(const core::Claim& claim);
+  void end_flight(Flight& flight);
+  void abandon(Flight& flight);  // its row stays on disk
+  void unstage(storage::DeliveryRow delivery);
+  void launch_staged();
+  void launch_more_when_idle();
+  void launch(Flight& flight);
+  void unreadable(Flight& flight);
   void arm_timer();
   core::DueItem to_item(const storage::DueRow& row) const;
   // `committed_at`: of their event, where it was committed just now.
@@ -153,12 +176,20 @@ class Dispatcher {
   void release(const core::Claim& claim, core::SlotResult result);
   void check_stopped();
 
+  // Requests (dispatcher_request.cc).
+  void prepare_signers(Endpoint& endpoint) const;
+  Result<std::vector<HeaderField>> sign(const Endpoint& endpoint, const storage::DeliveryJob& job,
+                                        const std::string& id, std::int64_t now) const;
+  // Takes the body out of the job: it travels with the request.
+  Result<net::HttpRequest> build(const Endpoint& endpoint, storage::DeliveryJob& job,
+                                 std::int64_t now) const;
+
   // Results (dispatcher_result.cc).
-  void finished(const Flight& flight, net::HttpOutcome outcome);
-  void end_without_attempt(const core::Claim& claim, core::DeliveryStep step, std::string reason);
-  void record(storage::Mutation mutation, core::Claim claim, core::SlotResult result);
-  void recorded(const storage::Finished& finished, const core::Claim& claim,
-                core::SlotResult result);
+  void finished(Flight& flight, net::HttpOutcome outcome);
+  void end_without_attempt(Flight& flight, core::DeliveryStep step, std::string reason);
+  void record(Flight& flight);
+  void answered(Flight& flight, const storage::Outcome& outcome);
+  void recorded(const storage::Finished& finished, Flight& flight);
   void settle_switch_off(const core::Claim& claim, const storage::Deactivation& deactivation);
   // The endpoints a deactivation in this scope concerns.
   std::vector<storage::EndpointRow> in_scope(storage::EndpointRow row,
@@ -175,6 +206,15 @@ class Dispatcher {
   Parts parts_;
   DispatcherOptions options_;
   core::Scheduler scheduler_;
+  std::deque<Flight> flights_;         // all there ever were at once
+  std::vector<Flight*> free_flights_;  // of them
+  std::deque<Flight*> staged_;         // read, and waiting for their turn
+  core::SendWindow window_;
+  std::uint64_t answers_ = 0;  // of requests, so far
+  bool reading_jobs_ =
+      false;  // one read at a time: what becomes ready meanwhile goes with the next
+  bool launching_ = false;
+  bool polling_ = false;  // after_poll was asked for
   // Ordered maps: what follows from walking them must not depend on addresses.
   std::map<storage::EndpointRow, Endpoint> endpoints_;
   std::map<AccountKey, Breaker> accounts_;

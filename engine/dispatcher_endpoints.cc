@@ -3,7 +3,6 @@
 // checked here and accepted or rejected.
 #include <algorithm>
 
-#include "crypto/mac.h"
 #include "dispatcher.h"
 
 namespace outrider {
@@ -11,10 +10,6 @@ namespace {
 
 constexpr std::size_t kInboxPage = 256;
 constexpr core::Duration kNextMaintenanceStep{20};
-
-void wipe_secrets(storage::EndpointRecord& record) {
-  for (Secret& secret : record.secrets) crypto::wipe(secret.text);
-}
 
 }  // namespace
 
@@ -32,7 +27,6 @@ void Dispatcher::load_endpoint(storage::EndpointRow row) {
         } else {
           put_endpoint(std::move(**record));
         }
-        pump();
       });
 }
 
@@ -48,7 +42,7 @@ void Dispatcher::forget_endpoint(storage::EndpointRow row) {
   found->second.removed = true;
   found->second.sends = false;
   found->second.identity.reset();  // and with it its connections
-  wipe_secrets(found->second.record);
+  found->second.signers.clear();
 }
 
 std::vector<storage::EndpointRow> Dispatcher::in_scope(storage::EndpointRow row,
@@ -73,9 +67,9 @@ void Dispatcher::put_endpoint(storage::EndpointRecord record) {
   if (endpoint.provider == nullptr || record.epoch != endpoint.breaker.epoch) {
     endpoint.breaker = {.health = record.health, .epoch = record.epoch};
   }
-  wipe_secrets(endpoint.record);
   endpoint.record = std::move(record);
   endpoint.provider = parts_.providers.find(endpoint.record.spec.provider);
+  prepare_signers(endpoint);
   endpoint.series = parts_.metrics.provider(endpoint.record.spec.provider);
   if (endpoint.provider != nullptr && endpoint.provider->notices) {
     listeners_[endpoint.provider->name].insert(row);
@@ -163,7 +157,6 @@ void Dispatcher::follow(const storage::ForeignChanges& changes) {
   }
   if (!changes.deliveries.empty()) look_at(changes.deliveries);
   if (changes.inbox) pick_up_inbox();
-  pump();
 }
 
 // An operator retried or cancelled these: what waits in memory may be out of date, the disk is
@@ -178,9 +171,9 @@ void Dispatcher::look_at(std::vector<storage::DeliveryRow> deliveries) {
         if (!jobs) return;
         for (const storage::DeliveryJob& job : *jobs) {
           scheduler_.drop(job.endpoint, job.delivery);
+          unstage(job.delivery);
           scheduler_.mark_incomplete(job.endpoint);
         }
-        pump();
       });
 }
 
@@ -209,7 +202,6 @@ void Dispatcher::pick_up_inbox() {
                 if (--*left != 0) return;
                 inbox_running_ = false;
                 maintain_within(options_.plain_in_log);
-                pump();
                 pick_up_inbox();
               });
         }

@@ -8,11 +8,11 @@
 
 namespace outrider {
 
-void Dispatcher::finished(const Flight& flight, net::HttpOutcome outcome) {
+void Dispatcher::finished(Flight& flight, net::HttpOutcome outcome) {
   if (stopping_ && outcome.error == ErrorClass::kAborted) {
     // Cut short by our own stop: nothing is known, nothing is counted. It is sent again, with the
     // same number, after the next start.
-    release(flight.claim, core::SlotResult::kNeutral);
+    abandon(flight);
     check_stopped();
     return;
   }
@@ -56,18 +56,20 @@ void Dispatcher::finished(const Flight& flight, net::HttpOutcome outcome) {
       mutation.reason = "no attempt left after " + std::to_string(made);
     }
   }
-  core::SlotResult slot = core::SlotResult::kNeutral;
   // Aborted on the way out: no descriptor was free, a connection could not be trusted. Not the
   // receiver's failure.
   const bool our_fault = verdict.error == ErrorClass::kAborted && flight.sent;
   if (!flight.job.is_test && !our_fault) {
-    slot = verdict.kind == core::VerdictKind::kDelivered ? core::SlotResult::kSuccess
-                                                         : core::SlotResult::kFailure;
+    flight.slot = verdict.kind == core::VerdictKind::kDelivered ? core::SlotResult::kSuccess
+                                                                : core::SlotResult::kFailure;
     count_health(endpoint, verdict, mutation);
   }
   count_attempt(flight, mutation, outcome.left_after);
   log_attempt(flight, mutation);
-  record(std::move(mutation), flight.claim, slot);
+  flight.result = std::move(mutation);
+  scheduler_.answered(flight.claim.endpoint, flight.claim.item.delivery, flight.slot);
+  record(flight);
+  pump();
 }
 
 void Dispatcher::count_health(Endpoint& endpoint, const core::Verdict& verdict,
@@ -113,66 +115,64 @@ void Dispatcher::settle_switch_off(const core::Claim& claim,
   maintain();
 }
 
-void Dispatcher::end_without_attempt(const core::Claim& claim, core::DeliveryStep step,
-                                     std::string reason) {
-  record(storage::DeliveryEnded{.claimed = {.endpoint = claim.endpoint,
-                                            .next_at = claim.item.next_at_ms,
-                                            .delivery = claim.item.delivery,
-                                            .attempt = claim.item.attempt},
-                                .step = step,
-                                .reason = std::move(reason),
-                                .now = core::to_ms(parts_.clock.wall())},
-         claim, core::SlotResult::kNeutral);
+void Dispatcher::end_without_attempt(Flight& flight, core::DeliveryStep step, std::string reason) {
+  const core::Claim& claim = flight.claim;
+  flight.result = storage::DeliveryEnded{.claimed = {.endpoint = claim.endpoint,
+                                                     .next_at = claim.item.next_at_ms,
+                                                     .delivery = claim.item.delivery,
+                                                     .attempt = claim.item.attempt},
+                                         .step = step,
+                                         .reason = std::move(reason),
+                                         .now = core::to_ms(parts_.clock.wall())};
+  scheduler_.answered(claim.endpoint, claim.item.delivery, flight.slot);
+  record(flight);
 }
 
-void Dispatcher::record(storage::Mutation mutation, core::Claim claim, core::SlotResult result) {
+void Dispatcher::record(Flight& flight) {
   ++pending_results_;
-  // Kept until it is durable: a commit that failed cleanly is tried again with it.
-  auto kept = std::make_shared<storage::Mutation>(mutation);
   parts_.storage.submit(
-      std::move(mutation),
-      [this, kept, claim, result](storage::Outcome outcome) {
-        --pending_results_;
-        if (outcome) {
-          count_ending(*kept, std::get<storage::Finished>(*outcome), claim);
-          recorded(std::get<storage::Finished>(*outcome), claim, result);
-          const auto* attempt = std::get_if<storage::AttemptFinished>(kept.get());
-          if (attempt != nullptr && attempt->deactivate) {
-            settle_switch_off(claim, *attempt->deactivate);
-          }
-        } else if (outcome.error().code == ErrorCode::kIo ||
-                   outcome.error().code == ErrorCode::kBusy ||
-                   outcome.error().code == ErrorCode::kOverloaded) {
-          parts_.log.line(parts_.clock.wall(), "record_delayed",
-                          {{LogField::kError, error_code_name(outcome.error().code)},
-                           {LogField::kDetail, outcome.error().message}});
-          ++pending_results_;
-          parts_.timers.start(options_.storage_retry, [this, kept, claim, result] {
-            --pending_results_;
-            record(std::move(*kept), claim, result);
-          });
-          return;
-        } else if (outcome.error().code == ErrorCode::kNotFound) {
-          release(claim, core::SlotResult::kNeutral);  // removed by retention or with its endpoint
-        } else {
-          failed_ = true;
-          parts_.failed(outcome.error());
-        }
-        check_stopped();
-        pump();
-      },
+      flight.result,
+      [this, kept = &flight](const storage::Outcome& outcome) { answered(*kept, outcome); },
       storage::CommitQueue::Place::kReserved);
 }
 
-void Dispatcher::recorded(const storage::Finished& finished, const core::Claim& claim,
-                          core::SlotResult result) {
-  release(claim, result);
+void Dispatcher::answered(Flight& flight, const storage::Outcome& outcome) {
+  --pending_results_;
+  if (outcome) {
+    recorded(std::get<storage::Finished>(*outcome), flight);
+  } else if (outcome.error().code == ErrorCode::kIo || outcome.error().code == ErrorCode::kBusy ||
+             outcome.error().code == ErrorCode::kOverloaded) {
+    parts_.log.line(parts_.clock.wall(), "record_delayed",
+                    {{LogField::kError, error_code_name(outcome.error().code)},
+                     {LogField::kDetail, outcome.error().message}});
+    ++pending_results_;
+    parts_.timers.start(options_.storage_retry, [this, kept = &flight] {
+      --pending_results_;
+      record(*kept);
+    });
+    return;
+  } else if (outcome.error().code == ErrorCode::kNotFound) {
+    abandon(flight);  // removed by retention or with its endpoint
+  } else {
+    failed_ = true;
+    parts_.failed(outcome.error());
+  }
+  check_stopped();
+}
+
+void Dispatcher::recorded(const storage::Finished& finished, Flight& flight) {
+  const core::Claim& claim = flight.claim;
+  count_ending(flight.result, finished, claim);
+  release(claim, flight.slot);
   if (finished.state == DeliveryState::kExhausted || finished.state == DeliveryState::kExpired ||
       !finished.deactivated.empty()) {
     noticed();
   }
   add_due(finished.due);
   if (finished.stale_health) load_endpoint(claim.endpoint);
+  const auto* attempt = std::get_if<storage::AttemptFinished>(&flight.result);
+  if (attempt != nullptr && attempt->deactivate) settle_switch_off(claim, *attempt->deactivate);
+  end_flight(flight);
 }
 
 void Dispatcher::count_attempt(const Flight& flight, const storage::AttemptFinished& mutation,

@@ -277,21 +277,23 @@ Result<void> Engine::Impl::start() {
   urls.ports.insert(urls.ports.end(), options_.targets.allow_ports.begin(),
                     options_.targets.allow_ports.end());
   dispatcher_ = std::make_unique<Dispatcher>(
-      Dispatcher::Parts{.clock = *loop_,
-                        .timers = *loop_,
-                        .sender = *sender_,
-                        .storage = *link_,
-                        .providers = providers_.core(),
-                        .intake = intake_,
-                        .log = log_,
-                        .metrics = metrics_,
-                        .roll = crypto::random_unit,
-                        .failed = [this](Error error) { failed(std::move(error)); },
-                        .noticed =
-                            [this] {
-                              notices_->look();
-                              if (api_) api_->noted();
-                            }},
+      Dispatcher::Parts{
+          .clock = *loop_,
+          .timers = *loop_,
+          .sender = *sender_,
+          .storage = *link_,
+          .providers = providers_.core(),
+          .intake = intake_,
+          .log = log_,
+          .metrics = metrics_,
+          .roll = crypto::random_unit,
+          .failed = [this](Error error) { failed(std::move(error)); },
+          .noticed =
+              [this] {
+                notices_->look();
+                if (api_) api_->noted();
+              },
+          .after_poll = [this](std::function<void()> call) { loop_->after_poll(std::move(call)); }},
       DispatcherOptions{.scheduler = {.max_in_flight = options_.max_in_flight},
                         .urls = std::move(urls),
                         .retain_payload_days = options_.retain_payload_days,
@@ -389,6 +391,7 @@ std::string Engine::Impl::on_datagram(const std::string& message) {
 
 void Engine::Impl::drain_mailbox() {
   link_->drain();
+  dispatcher_->pump();
   in_flight_.store(dispatcher_->in_flight(), std::memory_order_relaxed);
 }
 

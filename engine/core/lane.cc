@@ -162,20 +162,29 @@ DueItem Lane::claim_front() {
   const DueItem row = waiting.front();
   waiting.pop_front();
   std::erase_if(added, [&](const DueItem& item) { return item.delivery == row.delivery; });
-  claims.insert(claim_place(row.delivery), Claimed{row.delivery, row.next_at_ms, false});
+  claims.insert(claim_place(row.delivery),
+                Claimed{.delivery = row.delivery, .next_at_ms = row.next_at_ms});
+  ++open;
   return row;
+}
+
+void Lane::answer(DeliveryKey delivery, SlotResult result) {
+  Claimed* claim = find_claim(delivery);
+  OUTRIDER_ASSERT(claim != nullptr && !claim->answered);
+  claim->answered = true;
+  --open;
+  if (result == SlotResult::kSuccess) concurrency.on_success();
+  if (result == SlotResult::kFailure) concurrency.on_failure();
 }
 
 void Lane::settle(DeliveryKey delivery, SlotResult result) {
   Claimed* claim = find_claim(delivery);
-  OUTRIDER_ASSERT(claim != nullptr);
+  OUTRIDER_ASSERT(claim != nullptr && claim->answered);
   if (refill_state == RefillState::kAsked) settled.push_back({delivery, claim->next_at_ms});
   // A claim that was given up leaves its row on disk; so does another row of the same delivery that
   // was passed over.
   if (claim->offered_again || result == SlotResult::kNeutral) doubt();
   claims.erase(claims.begin() + (claim - claims.data()));
-  if (result == SlotResult::kSuccess) concurrency.on_success();
-  if (result == SlotResult::kFailure) concurrency.on_failure();
 }
 
 bool Lane::wants_refill(std::size_t window, Instant now) const {

@@ -59,6 +59,7 @@ struct Lane {
     DeliveryKey delivery = 0;
     std::int64_t next_at_ms = 0;
     bool offered_again = false;  // another row of this delivery was offered meanwhile
+    bool answered = false;       // its outcome is known, and not yet durable
   };
   struct Settled {
     DeliveryKey delivery = 0;
@@ -79,11 +80,12 @@ struct Lane {
   // ---- claims
   [[nodiscard]] Claimed* find_claim(DeliveryKey delivery);
   DueItem claim_front();
-  // Asserts that it was claimed.
+  // Both assert that it was claimed; an answer comes once, before the settling.
+  void answer(DeliveryKey delivery, SlotResult result);
   void settle(DeliveryKey delivery, SlotResult result);
 
   [[nodiscard]] bool can_send() const {
-    return active && !waiting.empty() && claims.size() < concurrency.limit();
+    return active && !waiting.empty() && open < concurrency.limit();
   }
   [[nodiscard]] Instant sendable_at() const {
     return std::max(waiting.front().due, rate.allowed_at());
@@ -98,6 +100,7 @@ struct Lane {
   RateLimit rate;
   DueWindow waiting;
   std::vector<Claimed> claims;  // by delivery
+  std::uint32_t open = 0;       // of them not answered
   Knowledge knowledge = Knowledge::kNothing;
   RefillState refill_state = RefillState::kNone;
 

@@ -27,7 +27,7 @@ class Scheduler::Impl {
  public:
   explicit Impl(SchedulerLimits limits)
       : limits_(limits), unproven_slots_(std::max(1U, limits.max_in_flight / 2)) {
-    OUTRIDER_ASSERT(limits.max_in_flight >= 1 && limits.window >= 1);
+    OUTRIDER_ASSERT(limits.max_in_flight >= 1 && limits.window >= 1 && limits.max_unrecorded >= 1);
   }
 
   void set_lane(EndpointKey endpoint, LaneLimits limits);
@@ -47,19 +47,23 @@ class Scheduler::Impl {
 
   [[nodiscard]] std::vector<EndpointKey> take_refills(std::size_t max);
   [[nodiscard]] std::vector<Claim> take_ready(Instant now, std::size_t max);
+  void answered(EndpointKey endpoint, DeliveryKey delivery, SlotResult result);
   void release(EndpointKey endpoint, DeliveryKey delivery, SlotResult result);
   [[nodiscard]] std::optional<Instant> next_wake(Instant now) const;
 
   [[nodiscard]] std::size_t window() const { return limits_.window; }
-  [[nodiscard]] std::uint32_t in_flight() const { return in_flight_; }
-  [[nodiscard]] std::uint32_t in_flight(EndpointKey endpoint) const;
+  [[nodiscard]] std::uint32_t open() const { return open_; }
+  [[nodiscard]] std::uint32_t open(EndpointKey endpoint) const;
   [[nodiscard]] std::size_t lanes() const { return lanes_.size() - removed_lanes_; }
 
  private:
   [[nodiscard]] TurnQueue& queue_of(const Lane& lane) {
     return lane.concurrency.proven() ? proven_ : unproven_;
   }
-  [[nodiscard]] bool unproven_may_send() const { return unproven_in_flight_ < unproven_slots_; }
+  [[nodiscard]] bool unproven_may_send() const { return unproven_open_ < unproven_slots_; }
+  [[nodiscard]] bool may_claim() const {
+    return open_ < limits_.max_in_flight + limits_.ahead && unrecorded_ < limits_.max_unrecorded;
+  }
   [[nodiscard]] Lane* next_turn() const;
   void place(Lane& lane);
   void queue_refill(Lane& lane);
@@ -74,8 +78,9 @@ class Scheduler::Impl {
   TurnQueue unproven_;
   std::deque<EndpointKey> refills_;
   std::uint64_t last_ticket_ = 0;
-  std::uint32_t in_flight_ = 0;
-  std::uint32_t unproven_in_flight_ = 0;
+  std::uint32_t open_ = 0;        // claims
+  std::uint32_t unrecorded_ = 0;  // claims that are answered
+  std::uint32_t unproven_open_ = 0;
   Instant now_ = Instant::min();  // the latest moment anybody told
 };
 
@@ -179,7 +184,7 @@ std::vector<Claim> Scheduler::Impl::take_ready(Instant now, std::size_t max) {
   now_ = std::max(now_, now);
   wake_lanes();
   std::vector<Claim> claims;
-  while (claims.size() < max && in_flight_ < limits_.max_in_flight) {
+  while (claims.size() < max && may_claim()) {
     Lane* lane = next_turn();
     if (lane == nullptr) break;
     queue_of(*lane).remove(*lane);
@@ -192,25 +197,38 @@ std::vector<Claim> Scheduler::Impl::take_ready(Instant now, std::size_t max) {
       claims.push_back({lane->key, lane->claim_front()});
       lane->rate.take(now_);
       count(*lane, 1);
-      ++in_flight_;
+      ++open_;
     }
     changed(*lane);
   }
   return claims;
 }
 
-void Scheduler::Impl::release(EndpointKey endpoint, DeliveryKey delivery, SlotResult result) {
+void Scheduler::Impl::answered(EndpointKey endpoint, DeliveryKey delivery, SlotResult result) {
   const auto found = lanes_.find(endpoint);
   OUTRIDER_ASSERT(found != lanes_.end());
   Lane& lane = found->second;
   // The outcome may prove the lane or undo it: its claims then count elsewhere, and it stands in
   // the other line.
   TurnQueue& line = queue_of(lane);
-  count(lane, -static_cast<int>(lane.claims.size()));
-  lane.settle(delivery, result);
-  count(lane, static_cast<int>(lane.claims.size()));
-  --in_flight_;
+  count(lane, -static_cast<int>(lane.open));
+  lane.answer(delivery, result);
+  count(lane, static_cast<int>(lane.open));
+  --open_;
+  ++unrecorded_;
   if (&line != &queue_of(lane)) line.remove(lane);
+  if (!lane.removed) changed(lane);
+}
+
+void Scheduler::Impl::release(EndpointKey endpoint, DeliveryKey delivery, SlotResult result) {
+  const auto found = lanes_.find(endpoint);
+  OUTRIDER_ASSERT(found != lanes_.end());
+  Lane& lane = found->second;
+  const Lane::Claimed* claim = lane.find_claim(delivery);
+  OUTRIDER_ASSERT(claim != nullptr);
+  if (!claim->answered) answered(endpoint, delivery, result);
+  lane.settle(delivery, result);
+  --unrecorded_;
   if (!lane.removed) return changed(lane);
   if (!lane.claims.empty()) return;
   lanes_.erase(found);
@@ -218,11 +236,11 @@ void Scheduler::Impl::release(EndpointKey endpoint, DeliveryKey delivery, SlotRe
 }
 
 void Scheduler::Impl::count(const Lane& lane, int slots) {
-  if (!lane.concurrency.proven()) unproven_in_flight_ += static_cast<std::uint32_t>(slots);
+  if (!lane.concurrency.proven()) unproven_open_ += static_cast<std::uint32_t>(slots);
 }
 
 std::optional<Instant> Scheduler::Impl::next_wake(Instant now) const {
-  if (in_flight_ >= limits_.max_in_flight) return std::nullopt;
+  if (!may_claim()) return std::nullopt;
   if (next_turn() != nullptr) return now;
   std::optional<Instant> first;
   const auto consider = [&](const TurnQueue& queue) {
@@ -235,9 +253,9 @@ std::optional<Instant> Scheduler::Impl::next_wake(Instant now) const {
   return first;
 }
 
-std::uint32_t Scheduler::Impl::in_flight(EndpointKey endpoint) const {
+std::uint32_t Scheduler::Impl::open(EndpointKey endpoint) const {
   const auto found = lanes_.find(endpoint);
-  return found == lanes_.end() ? 0 : static_cast<std::uint32_t>(found->second.claims.size());
+  return found == lanes_.end() ? 0 : found->second.open;
 }
 
 // ---- the interface
@@ -296,14 +314,15 @@ std::size_t Scheduler::rows_wanted(EndpointKey endpoint) const {
 std::vector<Claim> Scheduler::take_ready(Instant now, std::size_t max) {
   return impl_->take_ready(now, max);
 }
+void Scheduler::answered(EndpointKey endpoint, DeliveryKey delivery, SlotResult result) {
+  impl_->answered(endpoint, delivery, result);
+}
 void Scheduler::release(EndpointKey endpoint, DeliveryKey delivery, SlotResult result) {
   impl_->release(endpoint, delivery, result);
 }
 std::optional<Instant> Scheduler::next_wake(Instant now) const { return impl_->next_wake(now); }
-std::uint32_t Scheduler::in_flight() const noexcept { return impl_->in_flight(); }
-std::uint32_t Scheduler::in_flight(EndpointKey endpoint) const {
-  return impl_->in_flight(endpoint);
-}
+std::uint32_t Scheduler::open() const noexcept { return impl_->open(); }
+std::uint32_t Scheduler::open(EndpointKey endpoint) const { return impl_->open(endpoint); }
 std::size_t Scheduler::lanes() const noexcept { return impl_->lanes(); }
 
 }  // namespace outrider::core

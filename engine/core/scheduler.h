@@ -9,6 +9,11 @@
 // Ordering keys are not seen here: storage makes only the head of each (endpoint, key) queue due,
 // so order survives a crash without any memory of it.
 //
+// A claim is open from take_ready() to answered(): being read, waiting for its turn on the wire, or
+// on it. Then its outcome is being made durable, until release(). Only open claims count against
+// the concurrency of an endpoint and against the slots; how many outcomes may be on their way to
+// the disk is bounded on its own, so that a disk that is slow or full stops the sending.
+//
 // Fairness: lanes with ready work take turns, one delivery a turn. Each lane has its concurrency
 // window and its rate. Endpoints that are not proven (new, or failed last) share at most half of
 // all slots, so that any number of hanging endpoints cannot starve the healthy ones.
@@ -44,8 +49,12 @@ struct Claim {
 };
 
 struct SchedulerLimits {
-  std::uint32_t max_in_flight = 256;  // over all endpoints
+  std::uint32_t max_in_flight = 256;  // requests on the wire, over all endpoints: see `ahead`
   std::uint32_t window = 256;         // items a lane holds at most
+  // Open claims beyond max_in_flight, so that the next requests lie ready while these are on the
+  // wire. Whoever sends keeps them back until there is room.
+  std::uint32_t ahead = 0;
+  std::uint32_t max_unrecorded = 256;  // claims answered and not released
 };
 
 struct LaneLimits {
@@ -96,18 +105,20 @@ class Scheduler {
   [[nodiscard]] std::vector<EndpointKey> take_refills(std::size_t max);
   [[nodiscard]] std::size_t rows_wanted(EndpointKey endpoint) const;  // window + claimed
 
-  // Claims what may be sent now, fairly, at most `max`. Each claim holds a slot until release().
+  // Claims what may be sent now, fairly, at most `max`. Each claim holds a slot until answered().
   [[nodiscard]] std::vector<Claim> take_ready(Instant now, std::size_t max);
-  // The attempt's outcome is durable (or the claim is given up, its row left on disk: kNeutral):
-  // frees the slot.
+  // The attempt is over and its outcome known: frees the slot, and the endpoint's window follows.
+  void answered(EndpointKey endpoint, DeliveryKey delivery, SlotResult result);
+  // The outcome is durable (or the claim is given up, its row left on disk: kNeutral). Says
+  // answered() first where nobody did.
   void release(EndpointKey endpoint, DeliveryKey delivery, SlotResult result);
 
   // The earliest moment at which take_ready() could give something that it does not give now;
   // nothing: only an event (refill, release, activation) can.
   [[nodiscard]] std::optional<Instant> next_wake(Instant now) const;
 
-  [[nodiscard]] std::uint32_t in_flight() const noexcept;
-  [[nodiscard]] std::uint32_t in_flight(EndpointKey endpoint) const;
+  [[nodiscard]] std::uint32_t open() const noexcept;  // claims
+  [[nodiscard]] std::uint32_t open(EndpointKey endpoint) const;
   [[nodiscard]] std::size_t lanes() const noexcept;
 
  private:

@@ -117,28 +117,22 @@ Result<std::size_t> scheme_with_prefix_of(const SignatureRule& rule, std::string
               "secret", "it starts with one of: " + known_prefixes(rule));
 }
 
-// The signatures of the secrets that sign.
+// The signatures of the signers, each in its scheme's form.
 class Signatures {
  public:
-  Signatures(const SignatureRule& rule, const SigningContext& context, DigestFunction digest)
-      : rule_(rule), context_(context), digest_(digest), messages_(rule.schemes.size()) {}
+  Signatures(const SignatureRule& rule, const SigningContext& context)
+      : rule_(rule), context_(context), messages_(rule.schemes.size()) {}
 
-  Result<std::string> of(std::string_view secret) {
-    const auto index = scheme_with_prefix_of(rule_, secret);
-    if (!index) return tl::unexpected(index.error());
-    const SignatureScheme& scheme = rule_.schemes[*index];
-
+  Result<std::string> of(const Signer& signer) {
+    const SignatureScheme& scheme = rule_.schemes[signer.scheme];
     // Rotation signs one text with several keys: it is put together once.
-    std::optional<std::string>& message = messages_[*index];
+    std::optional<std::string>& message = messages_[signer.scheme];
     if (!message) {
       auto rendered = render(scheme.signed_text, context_, {});
       if (!rendered) return rendered;
       message = std::move(*rendered);
     }
-    auto decoded = decode_key(scheme, secret);
-    if (!decoded) return decoded;
-    const KeyBytes key(std::move(*decoded));
-    auto bytes = digest_(scheme.algorithm, key.view(), *message);
+    auto bytes = signer.digest(*message);
     if (!bytes) return bytes;
     return render(scheme.value, context_,
                   {.digest = encode(scheme.encoding, *bytes), .signatures = {}});
@@ -147,7 +141,6 @@ class Signatures {
  private:
   const SignatureRule& rule_;
   const SigningContext& context_;
-  DigestFunction digest_;
   std::vector<std::optional<std::string>> messages_;  // by scheme
 };
 
@@ -215,19 +208,14 @@ Result<std::size_t> scheme_for(const SignatureRule& rule, std::string_view secre
 }
 
 Result<std::vector<HeaderField>> sign(const SignatureRule& rule, const SigningContext& context,
-                                      std::span<const std::string> secrets, DigestFunction digest) {
-  OUTRIDER_ASSERT(digest != nullptr);
-  if (secrets.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "there is no live signing secret", "secret",
-                "give the endpoint a secret: endpoint rotate-secret");
-  }
-  Signatures signatures(rule, context, digest);
+                                      std::span<const Signer* const> signers) {
+  OUTRIDER_ASSERT(!signers.empty());
+  Signatures signatures(rule, context);
   std::string joined;
-  const auto signing = rule.joins ? secrets : secrets.first(1);
-  for (std::size_t i = 0; i < signing.size(); ++i) {
-    auto one = signatures.of(signing[i]);
+  for (const Signer* signer : rule.joins ? signers : signers.first(1)) {
+    auto one = signatures.of(*signer);
     if (!one) return tl::unexpected(std::move(one.error()));
-    if (i > 0) joined += rule.join;
+    if (!joined.empty()) joined += rule.join;
     joined += *one;
   }
 
@@ -239,6 +227,31 @@ Result<std::vector<HeaderField>> sign(const SignatureRule& rule, const SigningCo
     fields.push_back(std::move(*field));
   }
   return fields;
+}
+
+Result<std::vector<HeaderField>> sign(const SignatureRule& rule, const SigningContext& context,
+                                      std::span<const std::string> secrets, DigestFunction digest) {
+  OUTRIDER_ASSERT(digest != nullptr);
+  if (secrets.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "there is no live signing secret", "secret",
+                "give the endpoint a secret: endpoint rotate-secret");
+  }
+  std::vector<Signer> signers;
+  for (const std::string& secret : rule.joins ? secrets : secrets.first(1)) {
+    const auto index = scheme_with_prefix_of(rule, secret);
+    if (!index) return tl::unexpected(index.error());
+    signers.push_back({.scheme = *index,
+                       .digest = [&scheme = rule.schemes[*index], &secret,
+                                  digest](std::string_view message) -> Result<std::string> {
+                         auto decoded = decode_key(scheme, secret);
+                         if (!decoded) return decoded;
+                         const KeyBytes key(std::move(*decoded));
+                         return digest(scheme.algorithm, key.view(), message);
+                       }});
+  }
+  std::vector<const Signer*> named;
+  for (const Signer& signer : signers) named.push_back(&signer);
+  return sign(rule, context, named);
 }
 
 }  // namespace outrider::core

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -92,11 +93,23 @@ struct SigningContext {
 using DigestFunction = Result<std::string> (*)(Algorithm algorithm, std::string_view key,
                                                std::string_view message);
 
-// The headers to send, in the rule's order. `secrets`: the live ones, newest first; at least one.
-// No value holds a control character, so none can begin a header of its own.
-// Errors: kInvalidArgument (a secret does not fit its scheme's key form, never its text; a signed
-// header is absent; a control character in an id or type), kInvalidPayload (a {payload:} pointer is
-// absent; where = pointer).
+// A secret that is ready to sign with: what it makes of a message, under its scheme (index).
+struct Signer {
+  std::size_t scheme = 0;
+  std::function<Result<std::string>(std::string_view message)> digest;
+};
+
+// The headers to send, in the rule's order. `signers`: of the live secrets, newest first; at least
+// one. No value holds a control character, so none can begin a header of its own.
+// Errors: kInvalidArgument (a signed header is absent; a control character in an id or type),
+// kInvalidPayload (a {payload:} pointer is absent; where = pointer), and those of the signers.
+[[nodiscard]] Result<std::vector<HeaderField>> sign(const SignatureRule& rule,
+                                                    const SigningContext& context,
+                                                    std::span<const Signer* const> signers);
+
+// The same from the secrets' texts. `secrets`: the live ones, newest first; at least one.
+// Errors: as above, and kInvalidArgument (a secret does not fit its scheme's key form, never its
+// text).
 [[nodiscard]] Result<std::vector<HeaderField>> sign(const SignatureRule& rule,
                                                     const SigningContext& context,
                                                     std::span<const std::string> secrets,

@@ -10,7 +10,20 @@
 namespace outrider::crypto {
 namespace {
 
-constexpr std::size_t kMacBytes = 32;
+const char* hash_name(core::Algorithm algorithm) {
+  switch (algorithm) {
+    case core::Algorithm::kHmacSha256:
+      return "SHA256";
+    case core::Algorithm::kHmacSha512:
+      return "SHA512";
+    case core::Algorithm::kHmacSha1:
+      return "SHA1";
+    case core::Algorithm::kEd25519:
+      break;
+  }
+  OUTRIDER_ASSERT(algorithm != core::Algorithm::kEd25519);
+  return nullptr;
+}
 
 }  // namespace
 
@@ -18,12 +31,12 @@ void KeyedMac::Free::operator()(evp_mac_ctx_st* context) const noexcept {
   EVP_MAC_CTX_free(context);
 }
 
-KeyedMac::KeyedMac(std::string_view key) {
+KeyedMac::KeyedMac(std::string_view key, core::Algorithm hash_of) {
   EVP_MAC* const algorithm = EVP_MAC_fetch(nullptr, OSSL_MAC_NAME_HMAC, nullptr);
   OUTRIDER_ASSERT(algorithm != nullptr);
   context_.reset(EVP_MAC_CTX_new(algorithm));  // keeps the algorithm
   EVP_MAC_free(algorithm);
-  std::string hash = "SHA256";
+  std::string hash = hash_name(hash_of);
   const OSSL_PARAM parameters[] = {
       OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash.data(), 0),
       OSSL_PARAM_construct_end()};
@@ -31,15 +44,16 @@ KeyedMac::KeyedMac(std::string_view key) {
   const std::string_view bytes = key.empty() ? std::string_view("") : key;
   OUTRIDER_ASSERT(context_ != nullptr &&
                   EVP_MAC_init(context_.get(), bytes_of(bytes), bytes.size(), parameters) == 1);
+  bytes_ = EVP_MAC_CTX_get_mac_size(context_.get());
 }
 
 std::string KeyedMac::of(std::string_view text) const {
-  std::string mac(kMacBytes, '\0');
+  std::string mac(bytes_, '\0');
   std::size_t size = 0;
   const bool done = EVP_MAC_init(context_.get(), nullptr, 0, nullptr) == 1 &&
                     EVP_MAC_update(context_.get(), bytes_of(text), text.size()) == 1 &&
                     EVP_MAC_final(context_.get(), bytes_of(mac), &size, mac.size()) == 1;
-  OUTRIDER_ASSERT(done && size == kMacBytes);  // fails on a broken library alone
+  OUTRIDER_ASSERT(done && size == bytes_);  // fails on a broken library alone
   return mac;
 }
 

@@ -31,6 +31,13 @@ struct AsyncHandle {
   std::function<void()> callback;
 };
 
+// A handle that only has to be started and stopped.
+template <class T>
+struct PhaseHandle {
+  T uv{};
+  void* owner = nullptr;
+};
+
 struct SignalHandle {
   uv_signal_t uv{};
   std::function<void()> callback;
@@ -94,11 +101,17 @@ class Loop::Impl {
     timer_ = own_uv(std::move(timer));
     // Keeps run() going while there is nothing to wait for but another thread.
     keep_alive_ = std::make_unique<AsyncWaker>(&loop_, [] {});
+    idle_ = make_phase<uv_idle_t>(uv_idle_init);
+    prepare_ = make_phase<uv_prepare_t>(uv_prepare_init);
+    check_ = make_phase<uv_check_t>(uv_check_init);
   }
 
   ~Impl() {
     timer_.reset();
     keep_alive_.reset();
+    idle_.reset();
+    prepare_.reset();
+    check_.reset();
     uv_run(&loop_, UV_RUN_DEFAULT);
     const int busy = uv_loop_close(&loop_);
     OUTRIDER_ASSERT(busy == 0);  // something made from this loop outlives it
@@ -152,9 +165,38 @@ class Loop::Impl {
     if (timers_.empty()) uv_timer_stop(&timer_->uv);
   }
 
+  // An idle handle keeps the loop from waiting. The next poll begins after a prepare callback, and
+  // what it found is handled before a check callback.
+  void after_poll(std::function<void()> callback) {
+    OUTRIDER_ASSERT(!after_poll_);
+    after_poll_ = std::move(callback);
+    uv_idle_start(&idle_->uv, [](uv_idle_t*) {});
+    uv_prepare_start(&prepare_->uv, [](uv_prepare_t* prepare) {
+      uv_prepare_stop(prepare);
+      Impl& self = *static_cast<Impl*>(from_uv<PhaseHandle<uv_prepare_t>>(prepare).owner);
+      uv_check_start(&self.check_->uv, [](uv_check_t* check) {
+        static_cast<Impl*>(from_uv<PhaseHandle<uv_check_t>>(check).owner)->polled();
+      });
+    });
+  }
+
   uv_loop_t loop_{};
 
  private:
+  template <class T>
+  UvOwned<PhaseHandle<T>> make_phase(int (*init)(uv_loop_t*, T*)) {
+    auto handle = std::make_unique<PhaseHandle<T>>();
+    handle->owner = this;
+    OUTRIDER_ASSERT(init(&loop_, &handle->uv) == 0);
+    return own_uv(std::move(handle));
+  }
+
+  void polled() {
+    uv_idle_stop(&idle_->uv);
+    uv_check_stop(&check_->uv);
+    std::exchange(after_poll_, nullptr)();
+  }
+
   struct TimerHandle {
     uv_timer_t uv{};
     Impl* loop = nullptr;
@@ -193,6 +235,10 @@ class Loop::Impl {
   }
 
   UvOwned<TimerHandle> timer_;
+  UvOwned<PhaseHandle<uv_idle_t>> idle_;
+  UvOwned<PhaseHandle<uv_prepare_t>> prepare_;
+  UvOwned<PhaseHandle<uv_check_t>> check_;
+  std::function<void()> after_poll_;
   std::unique_ptr<AsyncWaker> keep_alive_;
   std::map<Key, std::function<void()>> timers_;
   std::unordered_map<Timers::Id, std::uint64_t> due_;
@@ -212,6 +258,7 @@ Loop::Id Loop::start(core::Duration after, std::function<void()> callback) {
   return impl_->start(after, std::move(callback));
 }
 void Loop::cancel(Id id) { impl_->cancel(id); }
+void Loop::after_poll(std::function<void()> callback) { impl_->after_poll(std::move(callback)); }
 void Loop::run() { impl_->run(); }
 void Loop::stop() { uv_stop(&impl_->loop_); }
 uv_loop_s* Loop::raw() noexcept { return &impl_->loop_; }

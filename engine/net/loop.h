@@ -34,6 +34,10 @@ class Loop final : public core::Clock, public core::Timers {
   Id start(core::Duration after, std::function<void()> callback) override;
   void cancel(Id id) override;
 
+  // Once: after the loop has looked for what is ready, without waiting, and handled it. What the
+  // present turn still handles does not count. Requires: none is outstanding.
+  void after_poll(std::function<void()> callback);
+
   // Runs until stop(), also while there is nothing to do. `stop` from a callback on the loop's
   // thread only (or before run(), which then returns at once). SIGPIPE is blocked in this thread
   // meanwhile.

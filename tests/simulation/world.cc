@@ -233,6 +233,7 @@ void World::settle() {
     while (link_->outstanding() > 0) {
       link_->wait();
       link_->drain();
+      dispatcher_->pump();
     }
   } while (time.run_one() || link_->drain() > 0);
 }

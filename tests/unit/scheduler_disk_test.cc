@@ -112,7 +112,7 @@ TEST_F(SchedulerTest, a_dropped_row_is_not_sent_and_a_claimed_one_runs_to_its_en
   scheduler.drop(1, 1);
   scheduler.drop(1, 2);
   scheduler.drop(1, 77);
-  EXPECT_EQ(scheduler.in_flight(1), 1U);
+  EXPECT_EQ(scheduler.open(1), 1U);
   scheduler.release(1, 1, SlotResult::kSuccess);
   EXPECT_THAT(take(0), ElementsAre(std::pair{1, 3}));
 }

@@ -40,10 +40,10 @@ class World {
       for (const Claim& claim : scheduler_.take_ready(at(now_), kMany)) {
         sent.push_back({now_, claim.endpoint, claim.item.delivery});
         Peer& peer = peers_[claim.endpoint];
-        peer.most_in_flight = std::max(peer.most_in_flight, scheduler_.in_flight(claim.endpoint));
+        peer.most_in_flight = std::max(peer.most_in_flight, scheduler_.open(claim.endpoint));
         ends_.insert({{now_ + peer.answers_after_ms, ends_made_++}, claim});
       }
-      most_in_flight = std::max(most_in_flight, scheduler_.in_flight());
+      most_in_flight = std::max(most_in_flight, scheduler_.open());
       answer_refills();
       if (!step()) return;
     }

@@ -130,25 +130,46 @@ class Play {
     claimed_ += claims.size();
   }
 
+  // Answered and released, together or one after the other.
   void release() {
-    if (in_flight_.empty()) return;
-    const auto index = roll(static_cast<std::int64_t>(in_flight_.size()));
-    const auto [key, delivery] = in_flight_[static_cast<std::size_t>(index)];
-    in_flight_.erase(in_flight_.begin() + index);
-    constexpr std::array kResults{SlotResult::kSuccess, SlotResult::kSuccess, SlotResult::kSuccess,
-                                  SlotResult::kFailure, SlotResult::kNeutral};
-    const SlotResult result = kResults[static_cast<std::size_t>(roll(kResults.size()))];
+    if (roll(3) == 0) return answer();
+    Pairs& from = roll(2) == 0 && !answered_.empty() ? answered_ : in_flight_;
+    if (from.empty()) return;
+    const auto [key, delivery] = take_one(from);
+    const SlotResult result = any_result();
     real_.release(key, delivery, result);
     reference_.release(key, delivery, result);
   }
 
+  void answer() {
+    if (in_flight_.empty()) return;
+    const auto claim = take_one(in_flight_);
+    const SlotResult result = any_result();
+    real_.answered(claim.first, claim.second, result);
+    reference_.answered(claim.first, claim.second, result);
+    answered_.push_back(claim);
+  }
+
+  Pairs::value_type take_one(Pairs& from) {
+    const auto index = roll(static_cast<std::int64_t>(from.size()));
+    const auto one = from[static_cast<std::size_t>(index)];
+    from.erase(from.begin() + index);
+    return one;
+  }
+
+  SlotResult any_result() {
+    constexpr std::array kResults{SlotResult::kSuccess, SlotResult::kSuccess, SlotResult::kSuccess,
+                                  SlotResult::kFailure, SlotResult::kNeutral};
+    return kResults[static_cast<std::size_t>(roll(kResults.size()))];
+  }
+
   void compare() {
-    ASSERT_EQ(real_.in_flight(), reference_.in_flight());
-    ASSERT_LE(real_.in_flight(), limits_.max_in_flight);
+    ASSERT_EQ(real_.open(), reference_.open());
+    ASSERT_LE(real_.open(), limits_.max_in_flight + limits_.ahead);
     ASSERT_EQ(real_.lanes(), reference_.lanes());
     for (EndpointKey key = 0; key < 8; ++key) {
       ASSERT_EQ(real_.active(key), reference_.active(key)) << key;
-      ASSERT_EQ(real_.in_flight(key), reference_.in_flight(key)) << key;
+      ASSERT_EQ(real_.open(key), reference_.open(key)) << key;
       ASSERT_EQ(real_.rows_wanted(key), reference_.rows_wanted(key)) << key;
     }
     ASSERT_EQ(real_.next_wake(at(now_)), reference_.next_wake(at(now_)));
@@ -160,6 +181,7 @@ class Play {
   Reference reference_;
   std::int64_t now_ = 1'000'000;
   Pairs in_flight_;
+  Pairs answered_;
   std::vector<EndpointKey> asked_;
   std::size_t claimed_ = 0;
 };
@@ -168,7 +190,9 @@ TEST(SchedulerModel, answers_as_the_reference_does_whatever_is_called) {
   for (std::uint64_t seed = 1; seed <= 60 && !HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const SchedulerLimits limits{.max_in_flight = static_cast<std::uint32_t>(1 + seed % 12),
-                                 .window = static_cast<std::uint32_t>(1 + seed % 9)};
+                                 .window = static_cast<std::uint32_t>(1 + seed % 9),
+                                 .ahead = static_cast<std::uint32_t>(seed % 5),
+                                 .max_unrecorded = static_cast<std::uint32_t>(1 + seed % 7)};
     Play(seed, limits).run(5000);
   }
 }

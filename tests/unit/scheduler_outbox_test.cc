@@ -198,7 +198,7 @@ class Simulation {
       EXPECT_TRUE(disk_[key].empty())
           << disk_[key].size() << " rows of endpoint " << key << " were forgotten";
     }
-    EXPECT_EQ(scheduler_.in_flight(), 0U);
+    EXPECT_EQ(scheduler_.open(), 0U);
   }
 
   std::uint64_t state_;

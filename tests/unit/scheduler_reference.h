@@ -61,7 +61,7 @@ class Reference {
     bool skipped = false;
     for (const DueItem& r : rows) {
       if (lane->claims.contains(r.delivery)) {
-        if (lane->claims[r.delivery].first != r.next_at_ms) lane->claims[r.delivery].second = true;
+        if (lane->claims[r.delivery].next_at_ms != r.next_at_ms) lane->claims[r.delivery].offered_again = true;
       } else if (std::any_of(settled.begin(), settled.end(), [&](const auto& s) {
                    return s.first == r.delivery && (!s.second || *s.second == r.next_at_ms);
                  })) {
@@ -78,7 +78,7 @@ class Reference {
     Lane* lane = find(key);
     if (lane == nullptr || !lane->active) return;
     if (lane->claims.contains(r.delivery)) {
-      lane->claims[r.delivery].second = true;
+      lane->claims[r.delivery].offered_again = true;
     } else {
       if (lane->asked && lane->added.size() == limits_.window) lane->doubted = true;
       if (lane->asked && lane->added.size() < limits_.window) lane->added.push_back(r);
@@ -134,7 +134,7 @@ class Reference {
     for (const auto& [at, key] : waking) lanes_[key].ticket = ++last_ticket_;
 
     std::vector<Claim> claims;
-    while (claims.size() < max && in_flight() < limits_.max_in_flight) {
+    while (claims.size() < max && may_claim()) {
       const auto turn = next_turn();
       if (!turn) break;
       Lane& lane = lanes_[*turn];
@@ -142,9 +142,9 @@ class Reference {
       lane.waiting.pop_front();
       lane.ticket.reset();
       if (lane.claims.contains(r.delivery)) {
-        lane.claims[r.delivery].second = true;
+        lane.claims[r.delivery].offered_again = true;
       } else {
-        lane.claims[r.delivery] = {r.next_at_ms, false};
+        lane.claims[r.delivery] = {.next_at_ms = r.next_at_ms};
         std::erase_if(lane.added, [&](const DueItem& a) { return a.delivery == r.delivery; });
         lane.sent.push_back(now_);
         claims.push_back({*turn, r});
@@ -153,12 +153,9 @@ class Reference {
     }
     return claims;
   }
-  void release(EndpointKey key, DeliveryKey delivery, SlotResult result) {
+  void answered(EndpointKey key, DeliveryKey delivery, SlotResult result) {
     Lane& lane = lanes_.at(key);
-    const auto [next_at_ms, offered_again] = lane.claims.at(delivery);
-    if (lane.asked) lane.settled.emplace_back(delivery, next_at_ms);
-    if (offered_again || result == SlotResult::kNeutral) doubt(lane);
-    lane.claims.erase(delivery);
+    lane.claims.at(delivery).answered = true;
     const bool was_proven = lane.proven;
     if (result == SlotResult::kSuccess) {
       lane.proven = true;
@@ -169,10 +166,19 @@ class Reference {
     }
     if (lane.proven != was_proven) lane.ticket.reset();  // into the other line, at its end
     refresh(lane);
+  }
+  void release(EndpointKey key, DeliveryKey delivery, SlotResult result) {
+    Lane& lane = lanes_.at(key);
+    const Claimed claim = lane.claims.at(delivery);
+    if (!claim.answered) answered(key, delivery, result);
+    if (lane.asked) lane.settled.emplace_back(delivery, claim.next_at_ms);
+    if (claim.offered_again || result == SlotResult::kNeutral) doubt(lane);
+    lane.claims.erase(delivery);
+    refresh(lane);
     if (lane.removed && lane.claims.empty()) lanes_.erase(key);
   }
   [[nodiscard]] std::optional<Instant> next_wake(Instant now) {
-    if (in_flight() >= limits_.max_in_flight) return std::nullopt;
+    if (!may_claim()) return std::nullopt;
     if (next_turn()) return now;
     std::optional<Instant> first;
     for (auto& [key, lane] : lanes_) {
@@ -182,13 +188,13 @@ class Reference {
     }
     return first ? std::optional(std::max(*first, now)) : std::nullopt;
   }
-  [[nodiscard]] std::uint32_t in_flight() const {
-    std::size_t sum = 0;
-    for (const auto& [key, lane] : lanes_) sum += lane.claims.size();
-    return static_cast<std::uint32_t>(sum);
+  [[nodiscard]] std::uint32_t open() const {
+    std::uint32_t sum = 0;
+    for (const auto& [key, lane] : lanes_) sum += open_of(lane);
+    return sum;
   }
-  [[nodiscard]] std::uint32_t in_flight(EndpointKey key) const {
-    return lanes_.contains(key) ? static_cast<std::uint32_t>(lanes_.at(key).claims.size()) : 0;
+  [[nodiscard]] std::uint32_t open(EndpointKey key) const {
+    return lanes_.contains(key) ? open_of(lanes_.at(key)) : 0;
   }
   [[nodiscard]] std::size_t lanes() const {
     return static_cast<std::size_t>(std::count_if(
@@ -200,13 +206,17 @@ class Reference {
   }
 
  private:
+  struct Claimed {
+    std::int64_t next_at_ms = 0;
+    bool offered_again = false, answered = false;
+  };
   struct Lane {
     bool active = false, removed = false, proven = false;
     std::uint32_t maximum = 1, limit = 1;
     double rate = 0;
     std::vector<Instant> sent;  // since the rate was set
     std::list<DueItem> waiting;
-    std::map<DeliveryKey, std::pair<std::int64_t, bool>> claims;
+    std::map<DeliveryKey, Claimed> claims;
     bool all = false, prefix = false;
     bool queued = false, asked = false, doubted = false;
     std::vector<DueItem> added;
@@ -262,12 +272,22 @@ class Reference {
         Duration(static_cast<std::int64_t>(std::ceil(static_cast<double>(full_at - burst) / 1e6))));
   }
   [[nodiscard]] static std::optional<Instant> sendable_at(const Lane& lane) {
-    if (!lane.active || lane.waiting.empty() || lane.claims.size() >= lane.limit) return {};
+    if (!lane.active || lane.waiting.empty() || open_of(lane) >= lane.limit) return {};
     return std::max(lane.waiting.front().due, allowed_at(lane));
+  }
+  [[nodiscard]] static std::uint32_t open_of(const Lane& lane) {
+    return static_cast<std::uint32_t>(
+        std::count_if(lane.claims.begin(), lane.claims.end(),
+                      [](const auto& it) { return !it.second.answered; }));
+  }
+  [[nodiscard]] bool may_claim() const {
+    std::size_t all = 0;
+    for (const auto& [key, lane] : lanes_) all += lane.claims.size();
+    return open() < limits_.max_in_flight + limits_.ahead && all - open() < limits_.max_unrecorded;
   }
   [[nodiscard]] bool unproven_may_send() const {
     std::size_t sum = 0;
-    for (const auto& [key, lane] : lanes_) sum += lane.proven ? 0 : lane.claims.size();
+    for (const auto& [key, lane] : lanes_) sum += lane.proven ? 0 : open_of(lane);
     return sum < std::max(1U, limits_.max_in_flight / 2);
   }
   [[nodiscard]] std::optional<EndpointKey> next_turn() const {

@@ -28,8 +28,8 @@ TEST_F(SchedulerTest, rows_leave_in_disk_order_one_at_a_time_until_the_endpoint_
   EXPECT_THAT(take(10), ElementsAre(std::pair{1, 3}, std::pair{1, 4}));
   scheduler.release(1, 3, SlotResult::kSuccess);
   EXPECT_THAT(take(10), ElementsAre(std::pair{1, 1}));
-  EXPECT_EQ(scheduler.in_flight(), 2U);
-  EXPECT_EQ(scheduler.in_flight(1), 2U);
+  EXPECT_EQ(scheduler.open(), 2U);
+  EXPECT_EQ(scheduler.open(1), 2U);
 }
 
 TEST_F(SchedulerTest, a_claim_carries_the_row_as_it_was_offered) {
@@ -59,7 +59,7 @@ TEST_F(SchedulerTest, the_concurrency_window_grows_with_success_and_drops_to_one
   EXPECT_EQ(take(0).size(), 2U);  // three in flight, its maximum
   scheduler.release(1, 3, SlotResult::kSuccess);
   EXPECT_EQ(take(0).size(), 1U);
-  EXPECT_EQ(scheduler.in_flight(1), 3U);
+  EXPECT_EQ(scheduler.open(1), 3U);
   scheduler.release(1, 4, SlotResult::kFailure);
   EXPECT_THAT(take(0), IsEmpty());  // two are under way, one is allowed
   scheduler.release(1, 5, SlotResult::kFailure);
@@ -136,7 +136,7 @@ TEST_F(SchedulerTest, all_lanes_together_stay_below_the_limit) {
   for (EndpointKey key = 1; key <= 50; ++key) proven_lane(key, 4);
   for (EndpointKey key = 1; key <= 50; ++key) scheduler.refill(key, rows(key * 100, 16), true);
   EXPECT_EQ(take(0).size(), 100U);
-  EXPECT_EQ(scheduler.in_flight(), 100U);
+  EXPECT_EQ(scheduler.open(), 100U);
   EXPECT_EQ(scheduler.next_wake(at(0)), std::nullopt);  // only a release can help
   scheduler.release(1, 100, SlotResult::kSuccess);
   EXPECT_EQ(scheduler.next_wake(at(0)), at(0));
@@ -150,7 +150,7 @@ TEST_F(SchedulerTest, unproven_endpoints_share_half_of_the_slots) {
   EXPECT_EQ(scheduler.next_wake(at(0)), std::nullopt);
   for (EndpointKey key = 301; key <= 310; ++key) scheduler.refill(key, rows(key * 100, 16), true);
   EXPECT_EQ(take(0).size(), 50U);  // the proven ones have the other half
-  EXPECT_EQ(scheduler.in_flight(), 100U);
+  EXPECT_EQ(scheduler.open(), 100U);
 }
 
 TEST_F(SchedulerTest, an_endpoint_that_proves_itself_leaves_its_place_to_another_unproven_one) {
@@ -295,12 +295,12 @@ TEST_F(SchedulerTest, a_removed_lane_frees_its_slots_when_they_are_released) {
   scheduler.remove_lane(1);
   EXPECT_EQ(scheduler.lanes(), 0U);
   EXPECT_FALSE(scheduler.active(1));
-  EXPECT_EQ(scheduler.in_flight(), 3U);
+  EXPECT_EQ(scheduler.open(), 3U);
   EXPECT_EQ(scheduler.rows_wanted(1), 0U);
   scheduler.refill(1, rows(1, 9), true);
   EXPECT_THAT(take(0), IsEmpty());
   for (const DeliveryKey key : {1, 2, 3}) scheduler.release(1, key, SlotResult::kFailure);
-  EXPECT_EQ(scheduler.in_flight(), 0U);
+  EXPECT_EQ(scheduler.open(), 0U);
 }
 
 TEST_F(SchedulerTest, a_lane_set_anew_before_its_claims_are_released_does_not_claim_them_twice) {
