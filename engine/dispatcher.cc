@@ -12,14 +12,14 @@ namespace {
 constexpr std::size_t kRefillsAtOnce = 64;
 constexpr std::size_t kJobsAtOnce = 256;
 // Read while others are on the wire.
-constexpr std::uint32_t kMostAhead = 128;
+constexpr std::uint32_t kMostAhead = 512;
 // Longest time between a row becoming due on disk and a timer set for it: a bound for wall-clock
 // surprises.
 constexpr core::Duration kLongestSleep{100'000'000};
 
 core::SchedulerLimits with_work_ahead(core::SchedulerLimits limits) {
-  limits.ahead = std::min(limits.max_in_flight, kMostAhead);
-  limits.max_unrecorded = 2 * limits.max_in_flight;
+  limits.ahead = std::min(4 * limits.max_in_flight, kMostAhead);
+  limits.max_unrecorded = 4 * limits.max_in_flight;
   return limits;
 }
 

@@ -128,12 +128,16 @@ void Dispatcher::end_without_attempt(Flight& flight, core::DeliveryStep step, st
   record(flight);
 }
 
+// Nobody waits for a success to be on record, but the next of its ordering key.
 void Dispatcher::record(Flight& flight) {
   ++pending_results_;
+  const auto* attempt = std::get_if<storage::AttemptFinished>(&flight.result);
+  const bool patient = attempt != nullptr && attempt->step == core::DeliveryStep::kSucceed &&
+                       !flight.job.is_ordered && !stopping_;
   parts_.storage.submit(
       flight.result,
       [this, kept = &flight](const storage::Outcome& outcome) { answered(*kept, outcome); },
-      storage::CommitQueue::Place::kReserved);
+      patient ? storage::CommitQueue::Place::kPatient : storage::CommitQueue::Place::kReserved);
 }
 
 void Dispatcher::answered(Flight& flight, const storage::Outcome& outcome) {

@@ -55,6 +55,8 @@ constexpr core::Duration kLookLast{64};
 constexpr core::Duration kLookAnyway{1000};
 constexpr core::Duration kLookWithoutWatch{20};
 constexpr core::Duration kLagEvery{250};
+// How long a success may wait for others to be committed with it.
+constexpr std::chrono::milliseconds kCommitPatience{4};
 
 Result<void> check(const Options& options) {
   const auto bad = [](const char* what, const char* where) {
@@ -265,7 +267,7 @@ Result<void> Engine::Impl::start() {
 
   const SignalsBlocked blocked;
   storage_ = std::make_unique<storage::StorageThread>(
-      std::move(outbox_), storage::CommitQueue::Limits{},
+      std::move(outbox_), storage::CommitQueue::Limits{.patience = kCommitPatience},
       [this](const storage::CommitQueue::Measure& commit) {
         metrics_.commit(commit.changes, commit.took, commit.failed);
       });

@@ -160,8 +160,7 @@ std::string Metrics::text(const Readings& readings) const {
              "1 while the engine can go on; 0 once a commit's outcome is unknown or the disk is "
              "gone.")
       .value(readings.healthy ? 1 : 0);
-  families.gauge("outrider_attempts_in_flight", "Requests on the wire.")
-      .value(readings.in_flight);
+  families.gauge("outrider_attempts_in_flight", "Requests on the wire.").value(readings.in_flight);
   families.maybe("outrider_database_file_bytes", readings.files.database_bytes,
                  "Size of the database file.");
   families.maybe("outrider_database_wal_bytes", readings.files.wal_bytes,

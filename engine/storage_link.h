@@ -8,9 +8,11 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -26,13 +28,13 @@ class StorageLink {
       : storage_(storage), wake_(std::move(wake)) {}
 
   // Loop thread. `done` is called by drain(), also when the queue refuses (then with its error).
-  void submit(storage::Mutation mutation, std::function<void(storage::Outcome)> done,
+  void submit(storage::Mutation mutation, std::function<void(const storage::Outcome&)> done,
               storage::CommitQueue::Place place = storage::CommitQueue::Place::kNormal);
 
   // Loop thread. `work` runs on the storage thread, `done` gets its result in drain().
   template <class T>
   void read(std::function<Result<T>(storage::Outbox&)> work, std::function<void(Result<T>)> done) {
-    asked();
+    ++outstanding_;
     auto shared_done = std::make_shared<std::function<void(Result<T>)>>(std::move(done));
     auto sent = storage_.read([this, work = std::move(work), shared_done](storage::Outbox& outbox) {
       answered(
@@ -56,15 +58,32 @@ class StorageLink {
   void wait();
 
  private:
-  void asked() { ++outstanding_; }
+  // A submission under way. Used again, and referred to by its address: what goes to the other
+  // thread and back allocates nothing.
+  struct Submission {
+    std::function<void(const storage::Outcome&)> done;
+    std::optional<storage::Outcome> outcome;  // by the storage thread, before it is in the mailbox
+  };
+  struct Letter {
+    Submission* submission = nullptr;  // or:
+    std::function<void()> call{};
+  };
+
+  Submission& new_submission();
   void answered(std::function<void()> call);
+  void put(Letter letter);
+  void open(Letter& letter);
 
   storage::StorageThread& storage_;
   std::function<void()> wake_;
-  std::uint64_t outstanding_ = 0;  // loop thread only
+  // Loop thread only.
+  std::uint64_t outstanding_ = 0;
+  std::deque<Submission> submissions_;  // all there ever were at once
+  std::vector<Submission*> free_;
+  std::vector<Letter> opened_;  // kept for its room
   std::mutex mutex_;
   std::condition_variable filled_;
-  std::vector<std::function<void()>> mailbox_;
+  std::vector<Letter> mailbox_;
 };
 
 }  // namespace outrider

@@ -20,13 +20,15 @@ Result<void> CommitQueue::submit(Mutation mutation, Done done, Place place) {
   if (poison_) return tl::unexpected(stopped(*poison_));
   if (closed_) return fail(ErrorCode::kStopped, "the outbox is closing");
   const std::size_t limit =
-      place == Place::kReserved ? limits_.capacity : limits_.capacity - limits_.reserved;
+      place == Place::kNormal ? limits_.capacity - limits_.reserved : limits_.capacity;
   if (waiting_.size() >= limit) {
     return fail(ErrorCode::kOverloaded,
                 std::to_string(waiting_.size()) + " changes already wait to be committed", "",
                 "try again later");
   }
-  waiting_.push_back({std::move(mutation), std::move(done)});
+  if (waiting_.empty()) oldest_since_ = Clock::now();
+  if (place != Place::kPatient) ++in_a_hurry_;
+  waiting_.push_back({std::move(mutation), std::move(done), place});
   return {};
 }
 
@@ -43,6 +45,7 @@ std::size_t CommitQueue::commit_once() {
     for (std::size_t i = 0; i < count; ++i) {
       batch.push_back(std::move(waiting_.front().mutation));
       answers.push_back(std::move(waiting_.front().done));
+      if (waiting_.front().place != Place::kPatient) --in_a_hurry_;
       waiting_.pop_front();
     }
   }
@@ -95,6 +98,13 @@ std::vector<Outcome> CommitQueue::commit(std::span<const Mutation> batch) {
 Error CommitQueue::stopped(const Error& poison) {
   return {ErrorCode::kStopped, "not committed, the outbox has stopped: " + poison.message,
           poison.where, poison.hint};
+}
+
+std::optional<CommitQueue::Clock::time_point> CommitQueue::due_at() const {
+  const std::lock_guard lock(mutex_);
+  if (waiting_.empty()) return std::nullopt;
+  const bool at_once = in_a_hurry_ > 0 || closed_ || waiting_.size() >= limits_.enough;
+  return at_once ? oldest_since_ : oldest_since_ + limits_.patience;
 }
 
 bool CommitQueue::empty() const {

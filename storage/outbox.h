@@ -342,6 +342,7 @@ struct DeliveryJob {
   std::optional<std::int64_t> expires_at;
   bool expiry_spares_first = false;
   bool is_test = false;
+  bool is_ordered = false;  // another may wait for it
   std::uint32_t max_attempts = 0;
   std::uint32_t attempts_base =
       0;  // attempts made before the last operator's retry: the retry policy counts from here

@@ -1,6 +1,6 @@
-// One thread, one loop: wait until there is something, commit one batch, run the reads that wait,
-// again. While a batch commits the next one gathers, so there is nothing to gain by waiting for
-// more.
+// One thread, one loop: wait until there is something to do, commit one batch, run the reads that
+// wait, again. While a batch commits the next one gathers, so waiting for more gains nothing, but
+// for outcomes that are patient.
 #include "storage/storage_thread.h"
 
 #include <pthread.h>
@@ -29,8 +29,10 @@ class StorageThread::Impl {
   }
 
   Result<void> submit(Mutation mutation, CommitQueue::Done done, CommitQueue::Place place) {
+    const auto before = queue_.due_at();
     auto submitted = queue_.submit(std::move(mutation), std::move(done), place);
-    if (submitted) wake();
+    // Another one that may wait changes nothing for the thread.
+    if (submitted && queue_.due_at() != before) wake();
     return submitted;
   }
 
@@ -74,19 +76,34 @@ class StorageThread::Impl {
   void run() {
     on_this_thread_ = this;
     std::deque<Read> reads;
-    for (;;) {
-      {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return stopping_ || !reads_.empty() || !queue_.empty(); });
-        // What was submitted before the queue closed is committed; nothing can come after.
-        if (stopping_ && reads_.empty() && queue_.empty()) break;
-        reads.swap(reads_);
-      }
-      queue_.commit_once();
+    while (wait_for_work(reads)) {
+      if (is_due(queue_.due_at())) queue_.commit_once();
       for (Read& read : reads) read(*outbox_);
       reads.clear();
     }
     outbox_.reset();
+  }
+
+  static bool is_due(std::optional<CommitQueue::Clock::time_point> at) {
+    return at && *at <= CommitQueue::Clock::now();
+  }
+
+  // Takes the reads. False: everything was done, and nothing can come any more.
+  bool wait_for_work(std::deque<Read>& reads) {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      const auto due = queue_.due_at();
+      if (!reads_.empty() || is_due(due)) break;
+      // What was submitted before the queue closed is committed; nothing can come after.
+      if (stopping_ && !due) return false;
+      if (due) {
+        changed_.wait_until(lock, *due);
+      } else {
+        changed_.wait(lock);
+      }
+    }
+    reads.swap(reads_);
+    return true;
   }
 
   std::unique_ptr<Outbox> outbox_;  // used by the thread alone

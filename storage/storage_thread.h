@@ -1,5 +1,5 @@
-// The thread that owns the Outbox. Commits whenever something waits (no linger: the next batch
-// gathers while this one commits), and runs reads between commits.
+// The thread that owns the Outbox. Commits whenever something is due (CommitQueue::due_at(); the
+// next batch gathers while this one commits), and runs reads between commits.
 #pragma once
 
 #include <functional>

@@ -12,16 +12,15 @@ namespace {
 
 const char* hash_name(core::Algorithm algorithm) {
   switch (algorithm) {
-    case core::Algorithm::kHmacSha256:
-      return "SHA256";
     case core::Algorithm::kHmacSha512:
       return "SHA512";
     case core::Algorithm::kHmacSha1:
       return "SHA1";
-    case core::Algorithm::kEd25519:
+    case core::Algorithm::kHmacSha256:  // done otherwise
+    case core::Algorithm::kEd25519:     // no HMAC
       break;
   }
-  OUTRIDER_ASSERT(algorithm != core::Algorithm::kEd25519);
+  OUTRIDER_ASSERT(algorithm == core::Algorithm::kHmacSha512);
   return nullptr;
 }
 
@@ -32,6 +31,10 @@ void KeyedMac::Free::operator()(evp_mac_ctx_st* context) const noexcept {
 }
 
 KeyedMac::KeyedMac(std::string_view key, core::Algorithm hash_of) {
+  if (hash_of == core::Algorithm::kHmacSha256) {
+    sha256_.emplace(key);
+    return;
+  }
   EVP_MAC* const algorithm = EVP_MAC_fetch(nullptr, OSSL_MAC_NAME_HMAC, nullptr);
   OUTRIDER_ASSERT(algorithm != nullptr);
   context_.reset(EVP_MAC_CTX_new(algorithm));  // keeps the algorithm
@@ -48,6 +51,10 @@ KeyedMac::KeyedMac(std::string_view key, core::Algorithm hash_of) {
 }
 
 std::string KeyedMac::of(std::string_view text) const {
+  if (sha256_) {
+    const HmacSha256::Digest digest = sha256_->of(text);
+    return {digest.begin(), digest.end()};
+  }
   std::string mac(bytes_, '\0');
   std::size_t size = 0;
   const bool done = EVP_MAC_init(context_.get(), nullptr, 0, nullptr) == 1 &&

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "core/signature.h"
+#include "crypto/hmac_sha256.h"
 
 struct evp_mac_ctx_st;
 
@@ -23,6 +25,7 @@ class KeyedMac {
   struct Free {
     void operator()(evp_mac_ctx_st* context) const noexcept;
   };
+  std::optional<HmacSha256> sha256_;  // or, for another hash:
   std::unique_ptr<evp_mac_ctx_st, Free> context_;
   std::size_t bytes_ = 0;
 };

@@ -9,7 +9,6 @@
 #include <array>
 
 #include "core/assert.h"
-#include "crypto/mac.h"
 
 namespace outrider::crypto {
 namespace {
@@ -64,20 +63,21 @@ std::optional<std::uint64_t> parse_digits(std::string_view text) {
 
 }  // namespace
 
-PublicIds::PublicIds(std::string key) : key_(std::move(key)) {
-  OUTRIDER_ASSERT(key_.size() >= kMinKeyBytes);
+PublicIds::PublicIds(std::string_view key) : mac_(key) {
+  OUTRIDER_ASSERT(key.size() >= kMinKeyBytes);
 }
 
 std::uint32_t PublicIds::round(IdKind kind, int number, std::uint32_t half) const {
-  std::string message = "outrider id ";  // apart from any other use of the key
-  message += static_cast<char>(kind);
-  message += static_cast<char>(number);
-  for (int shift = 24; shift >= 0; shift -= 8) message += static_cast<char>(half >> shift & 0xff);
-
-  const auto mac = digest(core::Algorithm::kHmacSha256, key_, message);
-  OUTRIDER_ASSERT(mac.has_value());  // fails only without memory or without any OpenSSL provider
+  // The words set it apart from any other use of the key.
+  std::array<char, 18> message{'o', 'u', 't', 'r', 'i', 'd', 'e', 'r', ' ', 'i', 'd', ' '};
+  message[12] = static_cast<char>(kind);
+  message[13] = static_cast<char>(number);
+  for (std::size_t i = 0; i < 4; ++i) {
+    message[14 + i] = static_cast<char>(half >> (24 - 8 * i) & 0xff);
+  }
+  const HmacSha256::Digest mac = mac_.of({message.data(), message.size()});
   std::uint32_t result = 0;
-  for (std::size_t i = 0; i < 4; ++i) result = result << 8 | static_cast<unsigned char>((*mac)[i]);
+  for (std::size_t i = 0; i < 4; ++i) result = result << 8 | mac[i];
   return result;
 }
 

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <utility>
 
+#include "crypto/hmac_sha256.h"
+
 namespace outrider::crypto {
 
 enum class IdKind : std::uint8_t { kEvent, kDelivery, kEndpoint, kNotice };
@@ -25,7 +27,7 @@ class PublicIds {
   static constexpr std::size_t kMinKeyBytes = 16;
 
   // Requires: at least kMinKeyBytes of key, random, the same for the database's whole life.
-  explicit PublicIds(std::string key);
+  explicit PublicIds(std::string_view key);
   // "evt_…", "dlv_…", "ep_…", "ntc_…". A row outside 1..kMaxRow (only a damaged database has one)
   // gets a text too, but no way back.
   [[nodiscard]] std::string text(IdKind kind, std::int64_t row) const;
@@ -34,7 +36,7 @@ class PublicIds {
 
  private:
   [[nodiscard]] std::uint32_t round(IdKind kind, int number, std::uint32_t half) const;
-  std::string key_;
+  HmacSha256 mac_;
 };
 
 }  // namespace outrider::crypto

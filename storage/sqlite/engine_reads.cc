@@ -37,7 +37,7 @@ constexpr const char* kDue =
 constexpr const char* kJob =
     "SELECT d.event, d.endpoint, d.state, d.attempts_base, n.state, n.cancel_through,"
     " e.provider, e.type, e.created_at, e.flags, e.max_attempts, e.expires_at, e.body,"
-    " e.account, e.trace"
+    " e.account, e.trace, d.ordering_key IS NOT NULL"
     " FROM outrider_delivery d JOIN outrider_endpoint n ON n.id = d.endpoint"
     " JOIN outrider_event e ON e.id = d.event WHERE d.id = ?";
 constexpr const char* kInbox =
@@ -216,6 +216,7 @@ std::vector<DeliveryJob> read_jobs(Db& db, Sealing& sealing, std::vector<Deliver
     job.created_at = row.integer(8);
     job.is_test = (row.integer(9) & kEventTest) != 0;
     job.expiry_spares_first = (row.integer(9) & kEventExpirySparesFirst) != 0;
+    job.is_ordered = row.integer(15) != 0;
     job.max_attempts = row.count(10);
     job.expires_at = row.maybe_integer(11);
     if (!row.is_null(14)) job.trace = decode_trace(row.text(14));

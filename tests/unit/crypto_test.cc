@@ -1,12 +1,14 @@
 // Digests against published vectors of others (RFC 4231, RFC 2202, RFC 8032, FIPS 180), and what
 // random secrets must be.
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
 
 #include <set>
 #include <thread>
 #include <vector>
 
 #include "core/signature.h"
+#include "crypto/hmac_sha256.h"
 #include "crypto/keyed_mac.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
@@ -30,6 +32,24 @@ TEST(KeyedMac, is_the_same_digest_again_and_again) {
     const KeyedMac keyed(key);
     for (const std::string& text : {std::string("first"), std::string(), std::string(1000, 't')}) {
       EXPECT_EQ(keyed.of(text), digest(core::Algorithm::kHmacSha256, key, text).value());
+    }
+  }
+}
+
+// Against OpenSSL's own, for keys and texts around every block's end.
+TEST(HmacSha256, is_what_openssl_makes_of_it) {
+  for (const std::size_t key_bytes : {0, 1, 31, 32, 63, 64, 65, 200}) {
+    const std::string key(key_bytes, 'k');
+    const HmacSha256 prepared(key);
+    for (std::size_t text_bytes = 0; text_bytes < 200; ++text_bytes) {
+      const std::string text(text_bytes, 't');
+      HmacSha256::Digest expected{};
+      std::size_t size = 0;
+      ASSERT_NE(EVP_Q_mac(nullptr, "HMAC", nullptr, "SHA256", nullptr, key.c_str(), key.size(),
+                          reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+                          expected.data(), expected.size(), &size),
+                nullptr);
+      ASSERT_EQ(prepared.of(text), expected) << key_bytes << " " << text_bytes;
     }
   }
 }

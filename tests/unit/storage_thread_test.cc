@@ -49,6 +49,40 @@ struct Watched : FakeOutbox {
   std::thread::id* closed_on_;
 };
 
+TEST(StorageThreadTest, patient_changes_wait_until_there_are_enough_or_somebody_is_in_a_hurry) {
+  StorageThread storage(std::make_unique<FakeOutbox>(),
+                        {.enough = 3, .patience = std::chrono::hours(1)});
+  Milestone answered;
+  const auto submit = [&](CommitQueue::Place place) {
+    ASSERT_TRUE(
+        storage.submit(RejectInboxRow{.row = 1}, [&](const Outcome&) { answered.reach(); }, place));
+  };
+  submit(CommitQueue::Place::kPatient);
+  submit(CommitQueue::Place::kPatient);
+  Milestone read;
+  ASSERT_TRUE(storage.read([&](Outbox&) { read.reach(); }));
+  ASSERT_TRUE(read.wait_for(1));
+  EXPECT_EQ(answered.count(), 0);  // a read is no hurry
+  submit(CommitQueue::Place::kPatient);
+  EXPECT_TRUE(answered.wait_for(3));
+  submit(CommitQueue::Place::kPatient);
+  submit(CommitQueue::Place::kNormal);
+  EXPECT_TRUE(answered.wait_for(5));
+  submit(CommitQueue::Place::kPatient);
+  storage.stop();  // nothing is left behind
+  EXPECT_EQ(answered.count(), 6);
+}
+
+TEST(StorageThreadTest, patience_ends) {
+  StorageThread storage(std::make_unique<FakeOutbox>(),
+                        {.enough = 1000, .patience = std::chrono::milliseconds(1)});
+  Milestone answered;
+  ASSERT_TRUE(storage.submit(
+      RejectInboxRow{.row = 1}, [&](const Outcome&) { answered.reach(); },
+      CommitQueue::Place::kPatient));
+  EXPECT_TRUE(answered.wait_for(1));
+}
+
 TEST(StorageThreadTest, answers_come_from_the_storage_thread_after_the_commit) {
   StorageThread storage(std::make_unique<FakeOutbox>(), {});
   Milestone answered;
