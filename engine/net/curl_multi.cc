@@ -93,6 +93,16 @@ void CurlMulti::limit_connections(std::size_t limit) {
   set_option(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(limit));
 }
 
+// A name's entry changes with its addresses and is never left out: names come from endpoints, and
+// there are as many as an operator made.
+bool CurlMulti::is_pinned(const std::string& host, std::uint16_t port,
+                          std::span<const core::Address> addresses) {
+  Pin& pin = pins_[host];
+  if (pin.port == port && std::ranges::equal(pin.addresses, addresses)) return true;
+  pin = {.port = port, .addresses = {addresses.begin(), addresses.end()}};
+  return false;
+}
+
 CurlMulti::Socket& CurlMulti::socket(curl_socket_t fd) {
   OUTRIDER_ASSERT(fd >= 0);
   const auto index = static_cast<std::size_t>(fd);

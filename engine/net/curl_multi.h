@@ -13,10 +13,12 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "core/target.h"
 #include "net/curl_handle.h"
 #include "net/loop.h"
 #include "net/uv_handle.h"
@@ -45,6 +47,13 @@ class CurlMulti {
   [[nodiscard]] std::size_t connections() const noexcept { return connections_.size(); }
   void limit_connections(std::size_t limit);
 
+  // Whether the name leads to exactly these addresses for this port already, in libcurl's cache. If
+  // not, it is taken to do so from here on: the caller pins it with its next transfer.
+  [[nodiscard]] bool is_pinned(const std::string& host, std::uint16_t port,
+                               std::span<const core::Address> addresses);
+  // That transfer ended before libcurl had read its pin.
+  void forget_pin(const std::string& host) { pins_.erase(host); }
+
   // For the transfers' callbacks. `ends` names a connection: both addresses and ports.
   void opened(curl_socket_t socket);
   static int close_socket(void* multi, curl_socket_t socket) noexcept;  // CLOSESOCKETFUNCTION
@@ -52,6 +61,10 @@ class CurlMulti {
   [[nodiscard]] std::optional<curl_socket_t> connection(const std::string& ends) const;
 
  private:
+  struct Pin {
+    std::uint16_t port = 0;
+    std::vector<core::Address> addresses;
+  };
   struct Poll;
   struct Timer;
   struct Socket;
@@ -69,6 +82,7 @@ class CurlMulti {
   Finished finished_;
   std::vector<Socket> sockets_;  // by descriptor
   std::unordered_map<std::string, curl_socket_t> connections_;
+  std::unordered_map<std::string, Pin> pins_;  // by host, in lower case
   std::size_t& all_connections_;
   std::size_t running_ = 0;
   std::size_t connection_limit_ = 0;

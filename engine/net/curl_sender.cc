@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -30,6 +31,7 @@ namespace outrider::net {
 namespace {
 
 constexpr std::size_t kMaxIdleTransfers = 256;
+constexpr std::ptrdiff_t kLooked = 8;  // of them
 
 [[nodiscard]] core::Duration between(std::uint64_t begun_ns, std::uint64_t ended_ns) {
   return core::Duration(static_cast<std::int64_t>((ended_ns - begun_ns) / 1'000'000));
@@ -41,10 +43,13 @@ constexpr std::size_t kMaxIdleTransfers = 256;
 
 // A line break in a header would let its value write headers of its own.
 [[nodiscard]] bool is_sendable(const HeaderField& field) {
-  const auto is_token = [](char c) {
-    return c > ' ' && c < 0x7f &&
-           std::string_view("\"(),/:;<=>?@[\\]{}").find(c) == std::string_view::npos;
-  };
+  static constexpr auto kToken = [] {
+    std::array<bool, 256> token{};
+    for (std::size_t c = '!'; c < 0x7f; ++c) token[c] = true;
+    for (const unsigned char c : std::string_view("\"(),/:;<=>?@[\\]{}")) token[c] = false;
+    return token;
+  }();
+  const auto is_token = [](char c) { return kToken[static_cast<unsigned char>(c)]; };
   const auto is_text = [](char c) { return c == '\t' || (c >= ' ' && c != 0x7f) || c < 0; };
   return !field.name.empty() && std::all_of(field.name.begin(), field.name.end(), is_token) &&
          std::all_of(field.value.begin(), field.value.end(), is_text);
@@ -171,8 +176,8 @@ class CurlSender final : public HttpSender {
       return;
     }
     if (!by_name) allowed.clear();
-    exchange.transfer = take_transfer();
     CurlMulti& multi = shards_.of(exchange.request.target.host, exchange.request.identity);
+    exchange.transfer = take_transfer(multi, exchange.request.target);
     exchange.transfer->start(multi, id, std::move(exchange.request), allowed);
   }
 
@@ -198,8 +203,8 @@ class CurlSender final : public HttpSender {
   }
 
   void tunnel(std::uint64_t id, Exchange& exchange, const core::Address& proxy) {
-    exchange.transfer = take_transfer();
     CurlMulti& multi = shards_.of(exchange.request.target.host, exchange.request.identity);
+    exchange.transfer = take_transfer(multi, exchange.request.target);
     exchange.transfer->start(multi, id, std::move(exchange.request), exchange.vetted, proxy);
   }
 
@@ -269,8 +274,15 @@ class CurlSender final : public HttpSender {
     }
   }
 
-  [[nodiscard]] std::unique_ptr<CurlTransfer> take_transfer() {
+  // One of the last that ended, and among those one that knows the way.
+  [[nodiscard]] std::unique_ptr<CurlTransfer> take_transfer(const CurlMulti& multi,
+                                                            const core::Target& target) {
     if (idle_.empty()) return std::make_unique<CurlTransfer>(settings_);
+    const auto end = idle_.rbegin() + std::min<std::ptrdiff_t>(std::ssize(idle_), kLooked);
+    const auto found = std::find_if(idle_.rbegin(), end, [&](const auto& transfer) {
+      return transfer->was_for(multi, target);
+    });
+    if (found != end) std::swap(*found, idle_.back());
     auto transfer = std::move(idle_.back());
     idle_.pop_back();
     return transfer;

@@ -115,6 +115,7 @@ void CurlTransfer::set_constant_options() {
   set_option(easy, CURLOPT_WRITEFUNCTION, &CurlTransfer::on_body);
   set_option(easy, CURLOPT_WRITEDATA, this);
 
+  set_option(easy, CURLOPT_POST, 1L);
   set_option(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set_option(easy, CURLOPT_HTTP09_ALLOWED, 0L);
   set_option(easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -165,13 +166,15 @@ void CurlTransfer::start(CurlMulti& multi, std::uint64_t exchange, HttpRequest r
   OUTRIDER_ASSERT(exchange_ == 0);
   exchange_ = exchange;
   request_ = std::move(request);
-  multi_ = &multi;
   CURL* const easy = easy_.get();
-  // A connection outlives the request that opened it; so its socket is closed by the multi.
-  set_option(easy, CURLOPT_CLOSESOCKETDATA, multi_);
-  set_option(easy, CURLOPT_URL, request_.target.url.c_str());
-  set_option(easy, CURLOPT_PROTOCOLS_STR, request_.target.tls ? "https" : "http");
-  set_option(easy, CURLOPT_POST, 1L);
+  if (!was_for(multi, request_.target)) {
+    multi_ = &multi;
+    url_ = request_.target.url;
+    // A connection outlives the request that opened it; so its socket is closed by the multi.
+    set_option(easy, CURLOPT_CLOSESOCKETDATA, multi_);
+    set_option(easy, CURLOPT_URL, url_.c_str());
+    set_option(easy, CURLOPT_PROTOCOLS_STR, request_.target.tls ? "https" : "http");
+  }
   set_option(easy, CURLOPT_POSTFIELDS, request_.body.data());
   set_option(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
   set_option(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_limit_ms());
@@ -180,6 +183,7 @@ void CurlTransfer::start(CurlMulti& multi, std::uint64_t exchange, HttpRequest r
   proxy_ = proxy;
   if (proxy_) {
     OUTRIDER_ASSERT(settings_.proxy && !addresses.empty());
+    set_addresses({});  // the tunnel's end is an address
     set_tunnel(addresses.front());
   } else {
     set_addresses(addresses);
@@ -195,7 +199,7 @@ long CurlTransfer::connect_limit_ms() const {
 
 void CurlTransfer::start_fresh() {
   OUTRIDER_ASSERT(may_start_fresh());
-  set_option(easy_.get(), CURLOPT_RESOLVE, pin_.empty() ? nullptr : &pin_list_);
+  pin();
   launch(true);
 }
 
@@ -220,9 +224,7 @@ void CurlTransfer::clear() {
   exchange_ = 0;
   request_ = HttpRequest();
   set_identity();
-  header_lines_.clear();
-  header_list_.clear();
-  pin_.clear();
+  for (std::string& line : header_lines_) line.clear();
   answer_ = HttpAnswer();
 }
 
@@ -245,36 +247,52 @@ void CurlTransfer::set_identity() {
 
 // libcurl reads the list while it builds the request and does not copy it; so the nodes are ours.
 void CurlTransfer::set_headers() {
-  header_lines_.clear();
+  static constexpr std::array kLibcurlsOwn = {"Accept", "Content-Type", "Expect"};
+  header_lines_.resize(
+      std::max(header_lines_.size(), request_.headers.size() + kLibcurlsOwn.size()));
+  std::size_t count = 0;
   for (const HeaderField& field : request_.headers) {
     // "Name:" would tell libcurl to leave the header out; "Name;" sends it empty.
-    header_lines_.push_back(field.value.empty() ? field.name + ";"
-                                                : field.name + ": " + field.value);
+    std::string& line = header_lines_[count++].assign(field.name);
+    field.value.empty() ? line.append(";") : line.append(": ").append(field.value);
   }
   // What libcurl would add on its own.
-  for (const char* name : {"Accept", "Content-Type", "Expect"}) {
-    if (!has_header(request_.headers, name)) header_lines_.push_back(std::string(name) + ":");
+  for (const char* name : kLibcurlsOwn) {
+    if (!has_header(request_.headers, name)) header_lines_[count++].assign(name).append(":");
   }
-  header_list_.resize(header_lines_.size());
-  for (std::size_t i = 0; i < header_list_.size(); ++i) {
+  header_list_.resize(count);
+  for (std::size_t i = 0; i < count; ++i) {
     header_list_[i].data = header_lines_[i].data();
-    header_list_[i].next = i + 1 < header_list_.size() ? &header_list_[i + 1] : nullptr;
+    header_list_[i].next = i + 1 < count ? &header_list_[i + 1] : nullptr;
   }
   set_option(easy_.get(), CURLOPT_HTTPHEADER, header_list_.data());
 }
 
+// libcurl reads the pinned addresses of each request anew and replaces what its multi knows; so
+// only those that are new to the multi are given. Should it have forgotten them, on_resolve() is
+// asked.
 void CurlTransfer::set_addresses(const std::vector<core::Address>& addresses) {
-  pin_.clear();
-  if (!addresses.empty()) {
-    pin_ = "+" + request_.target.host + ":" + std::to_string(request_.target.port) + ":";
-    for (std::size_t i = 0; i < addresses.size(); ++i) {
-      const std::string text = core::to_string(addresses[i]);
-      if (i > 0) pin_ += ',';
-      pin_ += addresses[i].v6 ? "[" + text + "]" : text;
-    }
-    pin_list_ = {pin_.data(), nullptr};
+  pins_ = false;
+  addresses_.assign(addresses.begin(), addresses.end());
+  if (addresses.empty() ||
+      multi_->is_pinned(request_.target.host, request_.target.port, addresses)) {
+    set_option(easy_.get(), CURLOPT_RESOLVE, nullptr);
+  } else {
+    pin();
   }
-  set_option(easy_.get(), CURLOPT_RESOLVE, pin_.empty() ? nullptr : &pin_list_);
+}
+
+void CurlTransfer::pin() {
+  if (addresses_.empty()) return;
+  pins_ = true;
+  pin_ = "+" + request_.target.host + ":" + std::to_string(request_.target.port) + ":";
+  for (std::size_t i = 0; i < addresses_.size(); ++i) {
+    const std::string text = core::to_string(addresses_[i]);
+    if (i > 0) pin_ += ',';
+    pin_ += addresses_[i].v6 ? "[" + text + "]" : text;
+  }
+  pin_list_ = {pin_.data(), nullptr};
+  set_option(easy_.get(), CURLOPT_RESOLVE, &pin_list_);
 }
 
 // Whatever libcurl takes for the host, the tunnel leads to the vetted address; that is what the two
@@ -296,11 +314,13 @@ std::optional<std::string_view> CurlTransfer::refusal(const std::optional<core::
   return *address == *proxy_ ? std::nullopt : std::optional<std::string_view>("not the proxy");
 }
 
-// libcurl finds every name among the pinned ones. One it does not find is not the one that was
-// vetted; looking it up would also take a thread for each.
+// libcurl finds every name among the pinned ones. One it does not find, though it was pinned for
+// this very request, is not the one that was vetted; looking it up would also take a thread for
+// each.
 int CurlTransfer::on_resolve(void* /*resolver*/, void* /*nothing*/, void* self) noexcept {
   auto& transfer = *static_cast<CurlTransfer*>(self);
   if (transfer.request_.target.host_is_address || transfer.proxy_) return 0;
+  transfer.spoiled_ = true;
   transfer.fault_ = AnswerFault{ErrorClass::kBlocked, "the target's name is not the vetted one"};
   return 1;
 }
@@ -410,6 +430,7 @@ bool CurlTransfer::all_sent() const {
 bool CurlTransfer::all_taken() const { return all_sent() && is_acknowledged(connection_); }
 
 void CurlTransfer::stop() {
+  if (pins_ && sends_ == 0) multi_->forget_pin(request_.target.host);
   stopped_untaken_ = sends_ > 0 && connection_ != CURL_SOCKET_BAD && !all_taken();
   multi_->remove(easy_.get());
 }

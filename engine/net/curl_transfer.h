@@ -46,8 +46,8 @@ class CurlTransfer {
   void start(CurlMulti& multi, std::uint64_t exchange, HttpRequest request,
              const std::vector<core::Address>& addresses,
              const std::optional<core::Address>& proxy = {});
-  // The kept connection could not be trusted and nothing has left: once more, on a new one.
-  // Requires: may_start_fresh().
+  // The kept connection could not be trusted, or libcurl has forgotten the name's addresses, and
+  // nothing has left: once more, on a new one. Requires: may_start_fresh().
   void start_fresh();
   [[nodiscard]] bool may_start_fresh() const noexcept { return spoiled_ && !fresh_; }
 
@@ -59,6 +59,11 @@ class CurlTransfer {
   void stop();
   // Forgets the request; keeps the handle.
   void clear();
+
+  // The request before was to the same place, on the same multi: this one costs less.
+  [[nodiscard]] bool was_for(const CurlMulti& multi, const core::Target& target) const noexcept {
+    return multi_ == &multi && url_ == target.url;
+  }
 
   [[nodiscard]] std::uint64_t exchange() const noexcept { return exchange_; }
   // When the request began to leave, on uv_hrtime's clock; 0: it did not.
@@ -78,6 +83,7 @@ class CurlTransfer {
   void set_identity();
   void set_headers();
   void set_addresses(const std::vector<core::Address>& addresses);
+  void pin();
   void set_proxy_options();
   void set_tunnel(const core::Address& target);
   [[nodiscard]] std::optional<std::string_view> refusal(const std::optional<core::Address>& address,
@@ -97,7 +103,8 @@ class CurlTransfer {
   [[nodiscard]] bool all_taken() const;  // by the peer's TCP
 
   const TransferSettings& settings_;
-  CurlMulti* multi_ = nullptr;  // of the request
+  CurlMulti* multi_ = nullptr;  // of the request, or of the last one
+  std::string url_;             // likewise
   CurlEasy easy_;
   char libcurl_words_[CURL_ERROR_SIZE] = {};
 
@@ -105,7 +112,9 @@ class CurlTransfer {
   HttpRequest request_;
   std::vector<std::string> header_lines_;
   std::vector<curl_slist> header_list_;
-  bool has_identity_ = false;  // the handle refers to the texts of request_.identity
+  bool has_identity_ = false;             // the handle refers to the texts of request_.identity
+  std::vector<core::Address> addresses_;  // vetted; empty where the host is an address
+  bool pins_ = false;                     // this request tells libcurl the addresses
   std::string pin_;
   curl_slist pin_list_{};
   // Through a proxy: its address, and where its tunnel leads.

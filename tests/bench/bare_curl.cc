@@ -8,7 +8,6 @@
 // polls stay registered and are changed only when libcurl wants another event, the HMAC's key is
 // prepared once, the name cache is not pruned.
 #include <curl/curl.h>
-#include <openssl/evp.h>
 #include <uv.h>
 
 #include <cstdio>
@@ -17,49 +16,19 @@
 #include <string>
 #include <vector>
 
+#include "crypto/hmac_sha256.h"
 #include "measured.h"
 
 namespace outrider::bench {
 namespace {
 
-constexpr std::size_t kSignatureBytes = 64;
-
-class Signer {
- public:
-  Signer() {
-    mac_ = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
-    keyed_ = EVP_MAC_CTX_new(mac_);
-    char digest[] = "SHA256";
-    const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string("digest", digest, 0),
-                                     OSSL_PARAM_construct_end()};
-    EVP_MAC_init(keyed_, reinterpret_cast<const unsigned char*>("0123456789abcdef0123456789abcdef"),
-                 32, parameters);
+void write_hex(const crypto::HmacSha256::Digest& digest, char* out) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  for (const unsigned char byte : digest) {
+    *out++ = kDigits[byte >> 4U];
+    *out++ = kDigits[byte & 15U];
   }
-  ~Signer() {
-    EVP_MAC_CTX_free(keyed_);
-    EVP_MAC_free(mac_);
-  }
-  Signer(const Signer&) = delete;
-  Signer& operator=(const Signer&) = delete;
-
-  void hex(const std::string& body, char* out) const {
-    EVP_MAC_CTX* const context = EVP_MAC_CTX_dup(keyed_);
-    unsigned char mac[32];
-    std::size_t size = 0;
-    EVP_MAC_update(context, reinterpret_cast<const unsigned char*>(body.data()), body.size());
-    EVP_MAC_final(context, mac, &size, sizeof mac);
-    EVP_MAC_CTX_free(context);
-    static constexpr char kDigits[] = "0123456789abcdef";
-    for (std::size_t at = 0; at < size; ++at) {
-      out[2 * at] = kDigits[mac[at] >> 4U];
-      out[2 * at + 1] = kDigits[mac[at] & 15U];
-    }
-  }
-
- private:
-  EVP_MAC* mac_;
-  EVP_MAC_CTX* keyed_;
-};
+}
 
 struct Poll {
   uv_poll_t handle{};
@@ -81,7 +50,8 @@ class Sender {
 
  private:
   static std::size_t drop(char* data, std::size_t size, std::size_t count, void* received);
-  static int on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* poll);
+  static int on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* unused);
+  Poll& poll_of(curl_socket_t fd);
   static int on_timer(CURLM* multi, long ms, void* self);
   void begin(Transfer& transfer);
   void collect();
@@ -94,7 +64,8 @@ class Sender {
   CURLM* multi_ = curl_multi_init();
   std::vector<Transfer> transfers_;
   std::vector<curl_slist*> resolves_;
-  Signer signer_;
+  std::vector<std::unique_ptr<Poll>> polls_;  // by descriptor
+  crypto::HmacSha256 signer_{"0123456789abcdef0123456789abcdef"};
   Latencies latencies_;
 };
 
@@ -148,23 +119,22 @@ std::size_t Sender::drop(char* /*data*/, std::size_t size, std::size_t count, vo
   return size * count;
 }
 
-int Sender::on_socket(CURL* /*easy*/, curl_socket_t fd, int what, void* self, void* data) {
+Poll& Sender::poll_of(curl_socket_t fd) {
+  const auto index = static_cast<std::size_t>(fd);
+  if (index >= polls_.size()) polls_.resize(index + 64);
+  if (!polls_[index]) {
+    polls_[index] = std::make_unique<Poll>();
+    uv_poll_init_socket(&loop_, &polls_[index]->handle, fd);
+  }
+  return *polls_[index];
+}
+
+// Between two requests on a connection libcurl loses interest in its socket and finds it again: the
+// poll stays as it is. No connection of this program ends before it does.
+int Sender::on_socket(CURL* /*easy*/, curl_socket_t fd, int what, void* self, void* /*unused*/) {
   auto& sender = *static_cast<Sender*>(self);
-  auto* poll = static_cast<Poll*>(data);
-  if (what == CURL_POLL_REMOVE) {
-    if (poll == nullptr) return 0;
-    uv_poll_stop(&poll->handle);
-    curl_multi_assign(sender.multi_, fd, nullptr);
-    uv_close(reinterpret_cast<uv_handle_t*>(&poll->handle),
-             [](uv_handle_t* handle) { delete static_cast<Poll*>(handle->data); });
-    return 0;
-  }
-  if (poll == nullptr) {
-    poll = new Poll;
-    uv_poll_init_socket(&sender.loop_, &poll->handle, fd);
-    poll->handle.data = poll;
-    curl_multi_assign(sender.multi_, fd, poll);
-  }
+  if (what == CURL_POLL_REMOVE) return 0;
+  Poll* const poll = &sender.poll_of(fd);
   const int events = ((what & CURL_POLL_IN) != 0 ? UV_READABLE : 0) |
                      ((what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0);
   if (events == poll->events) return 0;
@@ -205,7 +175,7 @@ void Sender::begin(Transfer& transfer) {
   const std::uint64_t host = begun_ % hosts_;
   transfer.begun_ns = now_ns();
   transfer.body = payload(begun_++, transfer.begun_ns, bytes_);
-  signer_.hex(transfer.body, std::strchr(transfer.signature, ' ') + 1);
+  write_hex(signer_.of(transfer.body), std::strchr(transfer.signature, ' ') + 1);
   if (hosts_ > 1 || begun_ <= transfers_.size()) {
     const std::string url =
         scheme_ + "://h" + std::to_string(host) + ".bench.test:" + port_ + "/hook";
