@@ -128,34 +128,37 @@ std::optional<std::uint32_t> sealing_key_of(std::string_view sealed) {
   return id;
 }
 
-Result<std::string> unseal(std::string_view key, const SealedPlace& place,
-                           std::string_view sealed) {
-  OUTRIDER_ASSERT(key.size() == kSealingKeyBytes);
+Result<std::string> Sealer::open(const SealedPlace& place, std::string_view sealed) const {
   const auto key_id = sealing_key_of(sealed);
   if (!key_id) return changed();
   const std::string_view nonce = sealed.substr(1 + 4, kNonceBytes);
   const std::string_view text = sealed.substr(kHeadBytes, sealed.size() - kHeadBytes - kTagBytes);
   std::string tag(sealed.substr(sealed.size() - kTagBytes));
 
-  const Cipher cipher(EVP_CIPHER_CTX_new());
+  EVP_CIPHER_CTX* const cipher = context_.get();
   std::string plain(text.size(), '\0');
   int size = 0;
   int rest = 0;
-  if (!cipher || algorithm() == nullptr ||
-      EVP_DecryptInit_ex(cipher.get(), algorithm(), nullptr, bytes_of(key), bytes_of(nonce)) != 1 ||
-      !add_associated(cipher.get(), false, associated_data(place, *key_id)) ||
-      EVP_DecryptUpdate(cipher.get(), bytes_of(plain), &size, bytes_of(text),
+  if (cipher == nullptr ||
+      EVP_DecryptInit_ex(cipher, nullptr, nullptr, nullptr, bytes_of(nonce)) != 1 ||
+      !add_associated(cipher, false, associated_data(place, *key_id)) ||
+      EVP_DecryptUpdate(cipher, bytes_of(plain), &size, bytes_of(text),
                         static_cast<int>(text.size())) != 1 ||
-      EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_AEAD_SET_TAG, static_cast<int>(kTagBytes),
-                          tag.data()) != 1) {
+      EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, static_cast<int>(kTagBytes), tag.data()) !=
+          1) {
     wipe(plain);
     return openssl_failure(ErrorCode::kInternal, "a sealed value could not be opened");
   }
-  if (EVP_DecryptFinal_ex(cipher.get(), bytes_of(plain) + size, &rest) != 1) {
+  if (EVP_DecryptFinal_ex(cipher, bytes_of(plain) + size, &rest) != 1) {
     wipe(plain);
     return changed();
   }
   return plain;
+}
+
+Result<std::string> unseal(std::string_view key, const SealedPlace& place,
+                           std::string_view sealed) {
+  return Sealer(key).open(place, sealed);
 }
 
 }  // namespace outrider::crypto

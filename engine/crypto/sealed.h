@@ -38,8 +38,8 @@ struct SealedPlace {
 [[nodiscard]] Result<std::string> seal(std::string_view key, std::uint32_t key_id,
                                        const SealedPlace& place, std::string_view plain);
 
-// Seals many values with one key, which is prepared once. Whoever gives the nonces sees to it that
-// none comes twice.
+// Seals and opens many values with one key, which is prepared once. Whoever gives the nonces sees
+// to it that none comes twice. One thread at a time.
 class Sealer {
  public:
   // Requires: `key` has kSealingKeyBytes.
@@ -47,6 +47,8 @@ class Sealer {
   // Requires: `nonce` has kNonceBytes, and was drawn at random for this value. Errors: kInternal.
   [[nodiscard]] Result<std::string> seal(std::uint32_t key_id, const SealedPlace& place,
                                          std::string_view plain, std::string_view nonce) const;
+  // As unseal().
+  [[nodiscard]] Result<std::string> open(const SealedPlace& place, std::string_view sealed) const;
 
  private:
   struct Free {

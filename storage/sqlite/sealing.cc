@@ -180,7 +180,7 @@ Result<std::string> Sealing::unwrap(std::string_view account, std::int64_t row,
   return file_->unwrap(account, row, generation, wrapped);
 }
 
-Result<const Sealing::DataKey*> Sealing::key_by_id(Db& db, std::uint32_t id) {
+Result<Sealing::DataKey*> Sealing::key_by_id(Db& db, std::uint32_t id) {
   if (const auto known = keys_.find(id); known != keys_.end()) return &known->second;
   std::string account;
   Result<std::string> key = fail(ErrorCode::kNotFound, "its key was destroyed", {});
@@ -194,6 +194,11 @@ Result<const Sealing::DataKey*> Sealing::key_by_id(Db& db, std::uint32_t id) {
   if (!key) return tl::unexpected(std::move(key.error()));
   if (keys_.size() >= kMostCachedKeys) drop_cached();
   return &keys_.emplace(id, DataKey{std::move(account), std::move(*key), {}}).first->second;
+}
+
+const crypto::Sealer& Sealing::sealer_of(DataKey& key) {
+  if (!key.sealer) key.sealer.emplace(key.key);
+  return *key.sealer;
 }
 
 Result<std::uint32_t> Sealing::make_key(Db& db, std::string_view account, std::int64_t day) {
@@ -252,11 +257,9 @@ Result<std::string> Sealing::try_seal(Db& db, KeyUse use, const crypto::SealedPl
   if (db.failed()) return std::string();
   auto id = key_for(db, place.account, use == KeyUse::kDay ? now / kDayMs : kStandingDay);
   if (!id) return tl::unexpected(std::move(id.error()));
-  DataKey& key = keys_.at(*id);
-  if (!key.sealer) key.sealer.emplace(key.key);
   auto nonce = nonces_.next();
   if (!nonce) return tl::unexpected(std::move(nonce.error()));
-  return key.sealer->seal(*id, place, plain, *nonce);
+  return sealer_of(keys_.at(*id)).seal(*id, place, plain, *nonce);
 }
 
 std::string Sealing::seal(Db& db, KeyUse use, const crypto::SealedPlace& place, std::int64_t now,
@@ -281,7 +284,7 @@ Result<std::string> Sealing::open(Db& db, const crypto::SealedPlace& place,
   }
   auto key = key_by_id(db, *id);
   if (!key) return tl::unexpected(std::move(key.error()));
-  return crypto::unseal((*key)->key, place, stored);
+  return sealer_of(**key).open(place, stored);
 }
 
 std::string Sealing::digest(Db& db, std::string_view account, std::string_view purpose,

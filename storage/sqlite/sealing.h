@@ -94,7 +94,7 @@ class Sealing {
   struct DataKey {
     std::string account;
     std::string key;
-    std::optional<crypto::Sealer> sealer;  // once it has sealed something
+    std::optional<crypto::Sealer> sealer;  // once it has sealed or opened something
   };
   Sealing(bool sealed, SealingOptions options, std::string plain_key)
       : sealed_(sealed), options_(std::move(options)), plain_key_(std::move(plain_key)) {}
@@ -104,7 +104,8 @@ class Sealing {
 
   [[nodiscard]] Result<std::uint32_t> key_for(Db& db, std::string_view account, std::int64_t day);
   [[nodiscard]] Result<std::uint32_t> make_key(Db& db, std::string_view account, std::int64_t day);
-  [[nodiscard]] Result<const DataKey*> key_by_id(Db& db, std::uint32_t id);
+  [[nodiscard]] static const crypto::Sealer& sealer_of(DataKey& key);
+  [[nodiscard]] Result<DataKey*> key_by_id(Db& db, std::uint32_t id);
   [[nodiscard]] Result<std::string> unwrap(std::string_view account, std::int64_t row,
                                            std::uint32_t generation, std::string_view wrapped);
 

@@ -61,6 +61,12 @@ TEST(SealedTest, a_prepared_key_seals_one_value_after_the_other_as_a_fresh_one_d
     const auto sealed = sealer.seal(3, kPlace, plain, nonces.next().value());
     ASSERT_TRUE(sealed) << size;
     EXPECT_EQ(unseal(kKey, kPlace, *sealed), plain) << size;
+    // In turns with sealing, and after one that does not open.
+    EXPECT_EQ(sealer.open(kPlace, *sealed), plain) << size;
+    std::string damaged = *sealed;
+    damaged.back() ^= 1;
+    EXPECT_EQ(sealer.open(kPlace, damaged).error().code, ErrorCode::kCorrupt) << size;
+    EXPECT_EQ(sealer.open(kPlace, *sealed), plain) << size;
   }
 }
 
