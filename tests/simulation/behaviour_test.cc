@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/signature.h"
+#include "crypto/mac.h"
 #include "tests/simulation/world.h"
 
 namespace outrider::simulation {
@@ -206,6 +208,73 @@ TEST(behaviour, a_replaced_secret_signs_until_its_end_and_not_at_it) {
   sign_one();
   EXPECT_EQ(signed_by(), 1) << "at the end";
   EXPECT_EQ(signatures.size(), 4U);
+}
+
+// One slot, which the slow endpoint holds for a second; what comes next has been read already.
+struct ReadAhead : World {
+  ReadAhead() : World({.providers_dir = {}, .max_in_flight = 1}) {
+    add_endpoint("slow", "lender-spender", "slow");
+    next = add_endpoint("next", "lender-spender", "next");
+    answer("slow", [](const net::HttpRequest&) { return Answer{.takes = 1s}; });
+    EXPECT_TRUE(publish(event(1, "slow")));
+    waiting = publish(event(2, "next")).value().event;
+    run_for(10ms);
+    EXPECT_EQ(sent_to("slow").size(), 1U);
+    EXPECT_TRUE(sent_to("next").empty());
+  }
+  storage::EndpointRow next = 0;
+  storage::EventRow waiting = 0;
+};
+
+TEST(behaviour, what_was_read_ahead_goes_out_when_there_is_room) {
+  ReadAhead world;
+  world.run_for(1s);
+  EXPECT_EQ(world.sent_to("next").size(), 1U);
+  EXPECT_EQ(world.sender.most_in_flight, 1U);
+}
+
+TEST(behaviour, a_delivery_that_is_cancelled_after_it_was_read_ahead_is_not_sent) {
+  ReadAhead world;
+  ASSERT_TRUE(world.operate(storage::CancelDeliveries{
+      .event = world.waiting, .reason = "test", .now = core::to_ms(world.time.wall())}));
+  world.run_for(100s);
+  EXPECT_TRUE(world.sent_to("next").empty());
+  EXPECT_EQ(world.deliveries(world.waiting)[0].state, DeliveryState::kCancelled);
+}
+
+TEST(behaviour, an_endpoint_that_is_paused_after_its_work_was_read_ahead_gets_none_of_it) {
+  ReadAhead world;
+  const auto change = [&](storage::ChangeEndpoint::Kind kind) {
+    ASSERT_TRUE(world.operate(storage::ChangeEndpoint{.endpoint = world.next,
+                                                      .kind = kind,
+                                                      .reason = "test",
+                                                      .now = core::to_ms(world.time.wall())}));
+  };
+  change(storage::ChangeEndpoint::Kind::kPause);
+  world.run_for(100s);
+  EXPECT_TRUE(world.sent_to("next").empty());
+  change(storage::ChangeEndpoint::Kind::kActivate);
+  world.run_for(1s);
+  EXPECT_EQ(world.sent_to("next").size(), 1U);
+}
+
+TEST(behaviour, a_secret_that_is_replaced_after_an_event_was_read_ahead_signs_it) {
+  ReadAhead world;
+  std::string signature, body;
+  world.answer("next", [&](const net::HttpRequest& request) {
+    body = request.body;
+    for (const HeaderField& header : request.headers) {
+      if (header.name == "Signature") signature = header.value;
+    }
+    return Answer{};
+  });
+  const std::string secret = "another secret, and long enough for everybody";
+  ASSERT_TRUE(world.operate(storage::RotateSecret{
+      .endpoint = world.next, .secret = secret, .now = core::to_ms(world.time.wall())}));
+  world.run_for(2s);
+  EXPECT_EQ(signature,
+            core::encode(core::Encoding::kHex,
+                         crypto::digest(core::Algorithm::kHmacSha256, secret, body).value()));
 }
 
 TEST(behaviour, an_operator_cancels_and_retries) {

@@ -68,6 +68,42 @@ TEST_F(SchedulerTest, the_concurrency_window_grows_with_success_and_drops_to_one
   EXPECT_EQ(take(0).size(), 1U);
 }
 
+TEST_F(SchedulerTest, an_answer_frees_the_slot_before_it_is_on_record) {
+  lane(1, rows(1, 5), {.max_in_flight = 1});
+  EXPECT_THAT(take(0), ElementsAre(std::pair{1, 1}));
+  scheduler.answered(1, 1, SlotResult::kSuccess);
+  EXPECT_EQ(scheduler.open(1), 0U);
+  EXPECT_THAT(take(0), ElementsAre(std::pair{1, 2}));
+  // Its row is still on disk, and is still recognised there.
+  scheduler.mark_incomplete(1);
+  scheduler.refill(1, std::vector{row(1), row(2), row(3)}, true);
+  scheduler.answered(1, 2, SlotResult::kSuccess);
+  scheduler.release(1, 1, SlotResult::kSuccess);
+  EXPECT_THAT(take(0), ElementsAre(std::pair{1, 3}));
+}
+
+TEST(Scheduler, claims_as_much_ahead_as_it_may_and_stops_while_too_much_is_not_on_record) {
+  Scheduler scheduler({.max_in_flight = 2, .window = 16, .ahead = 1, .max_unrecorded = 2});
+  for (const EndpointKey key : {1, 2, 3, 4, 5}) {
+    scheduler.set_lane(key, {});
+    scheduler.set_active(key, true, at(0));
+    (void)scheduler.take_refills(kMany);
+    scheduler.refill(key, std::vector{row(key)}, true);
+    ASSERT_EQ(scheduler.take_ready(at(0), kMany).size(), 1U) << key;
+    scheduler.release(key, key, SlotResult::kSuccess);  // proven: no share is kept from it
+  }
+  for (const EndpointKey key : {1, 2, 3, 4, 5}) scheduler.add(key, row(10 + key));
+  ASSERT_EQ(scheduler.take_ready(at(0), kMany).size(), 3U);
+  EXPECT_FALSE(scheduler.next_wake(at(0)).has_value());
+  scheduler.answered(1, 11, SlotResult::kSuccess);
+  ASSERT_EQ(scheduler.take_ready(at(0), kMany).size(), 1U);
+  scheduler.answered(2, 12, SlotResult::kSuccess);
+  EXPECT_THAT(scheduler.take_ready(at(0), kMany), IsEmpty()) << "two are not on record";
+  EXPECT_FALSE(scheduler.next_wake(at(0)).has_value());
+  scheduler.release(1, 11, SlotResult::kSuccess);
+  EXPECT_EQ(scheduler.take_ready(at(0), kMany).size(), 1U);
+}
+
 TEST_F(SchedulerTest, a_neutral_outcome_frees_the_slot_and_teaches_nothing) {
   lane(1, rows(1, 3));
   EXPECT_EQ(take(0).size(), 1U);
