@@ -272,7 +272,7 @@ void Dispatcher::launch(Flight& flight) {
   flight.committed_at = claim.item.committed_at.value_or(core::wall_from_ms(job.created_at));
   auto request = build(endpoint, flight.job, now);
   if (!request) {
-    const bool blocked = !endpoint.target.has_value();
+    const bool blocked = !endpoint.destination.has_value();
     finished(flight, {.error = blocked ? ErrorClass::kBlocked : ErrorClass::kAborted,
                       .detail = "not sent: " + request.error().to_string()});
     return;

@@ -117,7 +117,10 @@ class Dispatcher {
     std::vector<LiveSigner> signers{};  // of its secrets, newest first
     const core::Provider* provider =
         nullptr;  // null: its definition is not loaded; it is not served
-    Result<core::Target> target = fail(ErrorCode::kInternal, "not parsed");
+    // Where requests go, and with which headers; or why that is not known.
+    Result<std::shared_ptr<const net::HttpDestination>> destination =
+        fail(ErrorCode::kInternal, "not parsed");
+    bool signs_id = false;                        // the signature's headers bring the webhook-id
     std::shared_ptr<const TlsIdentity> identity;  // shared with requests in flight
     Metrics::Provider series = 0;
     Breaker breaker;
@@ -178,6 +181,7 @@ class Dispatcher {
 
   // Requests (dispatcher_request.cc).
   void prepare_signers(Endpoint& endpoint) const;
+  void prepare_destination(Endpoint& endpoint) const;
   Result<std::vector<HeaderField>> sign(const Endpoint& endpoint, const storage::DeliveryJob& job,
                                         const std::string& id, std::int64_t now) const;
   // Takes the body out of the job: it travels with the request.

@@ -75,7 +75,7 @@ void Dispatcher::put_endpoint(storage::EndpointRecord record) {
     listeners_[endpoint.provider->name].insert(row);
   }
   endpoint.identity = identities_.hold(endpoint.record.spec.tls);
-  endpoint.target = core::parse_target(endpoint.record.spec.url, options_.urls);
+  prepare_destination(endpoint);
   scheduler_.set_lane(row, {.max_in_flight = endpoint.record.spec.max_in_flight,
                             .rate_per_second = endpoint.record.spec.rate_per_second});
   const bool active = endpoint.record.state == EndpointState::kActive;

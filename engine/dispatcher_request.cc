@@ -1,5 +1,7 @@
 // Requests: from a job and its endpoint to what goes on the wire.
 #include <algorithm>
+#include <iterator>
+#include <memory>
 
 #include "core/ascii.h"
 #include "crypto/mac.h"
@@ -37,6 +39,28 @@ void Dispatcher::prepare_signers(Endpoint& endpoint) const {
   }
 }
 
+void Dispatcher::prepare_destination(Endpoint& endpoint) const {
+  auto target = core::parse_target(endpoint.record.spec.url, options_.urls);
+  if (!target) {
+    endpoint.destination = tl::unexpected(std::move(target.error()));
+    return;
+  }
+  auto made = std::make_shared<net::HttpDestination>();
+  made->target = std::move(*target);
+  if (const core::Provider* provider = endpoint.provider; provider != nullptr) {
+    made->headers.push_back({"Content-Type", provider->content_type});
+    std::ranges::copy(provider->headers, std::back_inserter(made->headers));
+    endpoint.signs_id =
+        std::ranges::any_of(provider->signature.headers, [](const core::HeaderTemplate& header) {
+          return core::equal_ignoring_case(header.name, "webhook-id");
+        });
+  }
+  std::ranges::copy_if(
+      endpoint.record.spec.headers, std::back_inserter(made->headers),
+      [](const HeaderField& header) { return !core::is_trace_header(header.name); });
+  endpoint.destination = std::move(made);
+}
+
 Result<std::vector<HeaderField>> Dispatcher::sign(const Endpoint& endpoint,
                                                   const storage::DeliveryJob& job,
                                                   const std::string& id, std::int64_t now) const {
@@ -57,35 +81,25 @@ Result<std::vector<HeaderField>> Dispatcher::sign(const Endpoint& endpoint,
                      .id = id,
                      .timestamp_s = now / 1000,
                      .type = job.type,
-                     .url = endpoint.target->url,
+                     .url = (*endpoint.destination)->target.url,
                      .headers = endpoint.record.spec.headers},
                     signers);
 }
 
 Result<net::HttpRequest> Dispatcher::build(const Endpoint& endpoint, storage::DeliveryJob& job,
                                            std::int64_t now) const {
-  if (!endpoint.target) return tl::unexpected(endpoint.target.error());
-  const core::Provider& provider = *endpoint.provider;
+  if (!endpoint.destination) return tl::unexpected(endpoint.destination.error());
   const std::string id = parts_.intake.ids().text(crypto::IdKind::kEvent, job.event);
   auto headers = sign(endpoint, job, id, now);
   if (!headers) return tl::unexpected(std::move(headers.error()));
 
   net::HttpRequest request;
-  request.target = *endpoint.target;
+  request.to = *endpoint.destination;
   request.body = std::move(job.body);
-  request.timeout = provider.timeout;
+  request.timeout = endpoint.provider->timeout;
   request.identity = endpoint.identity;
   request.headers = std::move(*headers);
-  const bool has_id =
-      std::any_of(request.headers.begin(), request.headers.end(), [](const HeaderField& header) {
-        return core::equal_ignoring_case(header.name, "webhook-id");
-      });
-  if (!has_id) request.headers.push_back({"webhook-id", id});
-  request.headers.push_back({"Content-Type", provider.content_type});
-  for (const HeaderField& header : provider.headers) request.headers.push_back(header);
-  for (const HeaderField& header : endpoint.record.spec.headers) {
-    if (!core::is_trace_header(header.name)) request.headers.push_back(header);
-  }
+  if (!endpoint.signs_id) request.headers.push_back({"webhook-id", id});
   if (!job.trace.parent.empty()) request.headers.push_back({"traceparent", job.trace.parent});
   if (!job.trace.state.empty()) request.headers.push_back({"tracestate", job.trace.state});
   return request;

@@ -19,6 +19,7 @@
 #include <thread>
 
 #include "api/routes.h"
+#include "commit_watch.h"
 #include "core/target.h"
 #include "crypto/random.h"
 #include "dispatcher.h"
@@ -46,14 +47,6 @@
 namespace outrider {
 namespace {
 
-// After the WAL was written to, the commit becomes visible when its fdatasync is done: mostly
-// within a millisecond, later on a busy disk. So look after 1 ms, 2 ms more, 4 ms more, up to the
-// last.
-constexpr core::Duration kLookSoon{1};
-constexpr core::Duration kLookLast{64};
-// The backstop where no event came, and the only way where the file cannot be watched.
-constexpr core::Duration kLookAnyway{1000};
-constexpr core::Duration kLookWithoutWatch{20};
 constexpr core::Duration kLagEvery{250};
 // How long a success may wait for others to be committed with it.
 constexpr std::chrono::milliseconds kCommitPatience{4};
@@ -146,9 +139,6 @@ class Engine::Impl {
   Result<void> build_loop_side();
   Result<void> build_api();
   void watch_database();
-  void look_soon();
-  void look_again();
-  void look_anyway();
   void watch_lag();
   void count_publication(Metrics::Provider provider, const storage::Outcome& outcome);
   std::string on_datagram(const std::string& message);
@@ -176,10 +166,8 @@ class Engine::Impl {
   std::unique_ptr<StorageLink> link_;
   std::unique_ptr<NoticeFeed> notices_;
   std::unique_ptr<Dispatcher> dispatcher_;
-  std::unique_ptr<net::Loop::Watch> wal_watch_;
+  std::unique_ptr<CommitWatch> commit_watch_;
   std::unique_ptr<net::Loop::Watch> wake_socket_;
-  core::Timers::Id look_timer_ = 0;
-  core::Duration look_after_ = kLookSoon;
   std::unique_ptr<EngineApi> api_;
   std::thread thread_;
   int parts_stopping_ = 0;  // of the loop's: the dispatcher, the API
@@ -335,11 +323,12 @@ Result<void> Engine::Impl::start() {
 }
 
 void Engine::Impl::watch_database() {
-  auto wal = loop_->on_file_change(storage::wal_path(options_.database), [this] { look_soon(); });
-  if (wal) {
-    wal_watch_ = std::move(*wal);
-  } else {
-    log_.line(net::wall_now(), "wal_not_watched", {{LogField::kDetail, wal.error().message}});
+  commit_watch_ = std::make_unique<CommitWatch>(
+      CommitWatch::Parts{.loop = *loop_,
+                         .look = [this] { dispatcher_->on_foreign_commit(); },
+                         .busy = [this] { return link_->outstanding() > 0; }});
+  if (auto watched = commit_watch_->start(storage::wal_path(options_.database)); !watched) {
+    log_.line(net::wall_now(), "wal_not_watched", {{LogField::kDetail, watched.error().message}});
   }
   auto socket =
       loop_->on_datagram(storage::wake_path(options_.database),
@@ -349,32 +338,6 @@ void Engine::Impl::watch_database() {
   } else {
     log_.line(net::wall_now(), "no_wake_socket", {{LogField::kDetail, socket.error().message}});
   }
-  look_anyway();
-}
-
-void Engine::Impl::look_soon() {
-  if (look_timer_ != 0 && look_after_ == kLookSoon) return;
-  loop_->cancel(look_timer_);
-  look_after_ = kLookSoon;
-  look_again();
-}
-
-void Engine::Impl::look_again() {
-  look_timer_ = loop_->start(look_after_, [this] {
-    look_timer_ = 0;
-    dispatcher_->on_foreign_commit();
-    if (look_after_ == kLookLast) return;
-    look_after_ *= 2;
-    look_again();
-  });
-}
-
-void Engine::Impl::look_anyway() {
-  loop_->start(wal_watch_ ? kLookAnyway : kLookWithoutWatch, [this] {
-    if (stopping_) return;
-    dispatcher_->on_foreign_commit();
-    look_anyway();
-  });
 }
 
 void Engine::Impl::watch_lag() {
@@ -477,7 +440,7 @@ void Engine::Impl::begin_stop() {
 
 void Engine::Impl::end_stop(bool drained) {
   drained_ = drained;
-  wal_watch_.reset();
+  commit_watch_->stop();
   wake_socket_.reset();
   loop_->stop();
 }
@@ -491,6 +454,7 @@ Result<bool> Engine::Impl::stop() {
   storage_->stop();  // commits what publishers still have waiting; nothing calls back after this
   auto state = health();
   api_.reset();
+  commit_watch_.reset();
   notices_.reset();
   dispatcher_.reset();
   sender_.reset();

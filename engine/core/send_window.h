@@ -11,7 +11,7 @@ namespace outrider::core {
 
 class SendWindow {
  public:
-  static constexpr std::uint32_t kFewest = 16;
+  static constexpr std::uint32_t kFewest = 64;
   static constexpr std::uint32_t kStep = 8;
 
   explicit SendWindow(std::uint32_t maximum)

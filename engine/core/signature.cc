@@ -121,17 +121,12 @@ Result<std::size_t> scheme_with_prefix_of(const SignatureRule& rule, std::string
 class Signatures {
  public:
   Signatures(const SignatureRule& rule, const SigningContext& context)
-      : rule_(rule), context_(context), messages_(rule.schemes.size()) {}
+      : rule_(rule), context_(context) {}
 
   Result<std::string> of(const Signer& signer) {
     const SignatureScheme& scheme = rule_.schemes[signer.scheme];
-    // Rotation signs one text with several keys: it is put together once.
-    std::optional<std::string>& message = messages_[signer.scheme];
-    if (!message) {
-      auto rendered = render(scheme.signed_text, context_, {});
-      if (!rendered) return rendered;
-      message = std::move(*rendered);
-    }
+    const auto message = message_of(signer.scheme);
+    if (!message) return tl::unexpected(message.error());
     auto bytes = signer.digest(*message);
     if (!bytes) return bytes;
     return render(scheme.value, context_,
@@ -139,9 +134,23 @@ class Signatures {
   }
 
  private:
+  // Rotation signs one text with several keys: it is put together once.
+  Result<std::string_view> message_of(std::size_t scheme) {
+    const Template& form = rule_.schemes[scheme].signed_text;
+    if (form.parts().size() == 1 && form.uses(Template::Variable::kBody)) return context_.body;
+    messages_.resize(rule_.schemes.size());
+    std::optional<std::string>& message = messages_[scheme];
+    if (!message) {
+      auto rendered = render(form, context_, {});
+      if (!rendered) return tl::unexpected(std::move(rendered.error()));
+      message = std::move(*rendered);
+    }
+    return *message;
+  }
+
   const SignatureRule& rule_;
   const SigningContext& context_;
-  std::vector<std::optional<std::string>> messages_;  // by scheme
+  std::vector<std::optional<std::string>> messages_;  // by scheme, where they are put together
 };
 
 Result<HeaderField> header_field(const HeaderTemplate& header, const SigningContext& context,

@@ -15,9 +15,9 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 #include "core/assert.h"
@@ -88,17 +88,18 @@ class CurlSender final : public HttpSender {
 
   void send(HttpRequest request, Done done) override {
     const std::uint64_t id = ++last_id_;
-    Exchange& exchange = exchanges_[id];
+    Exchange& exchange = new_exchange(id);
     exchange.begun_ns = uv_hrtime();
     exchange.done = std::move(done);
     exchange.request = std::move(request);
-    if (!std::all_of(exchange.request.headers.begin(), exchange.request.headers.end(),
-                     is_sendable)) {
+    OUTRIDER_ASSERT(exchange.request.to != nullptr);
+    if (!std::ranges::all_of(exchange.request.headers, is_sendable) ||
+        !std::ranges::all_of(exchange.request.to->headers, is_sendable)) {
       finish_later(id, failed(ErrorClass::kAborted, "a header field of the request is not HTTP"));
       return;
     }
     exchange.deadline = loop_.start(exchange.request.timeout, [this, id] { out_of_time(id); });
-    const core::Target& target = exchange.request.target;
+    const core::Target& target = exchange.request.to->target;
     if (target.host_is_address) {
       const auto address = core::parse_address(target.host);
       OUTRIDER_ASSERT(address.has_value());
@@ -117,6 +118,7 @@ class CurlSender final : public HttpSender {
     std::vector<std::uint64_t> ids;  // those a `done` starts meanwhile are not meant
     ids.reserve(exchanges_.size());
     for (const auto& [id, exchange] : exchanges_) ids.push_back(id);
+    std::ranges::sort(ids);
     for (const std::uint64_t id : ids) {
       if (exchanges_.contains(id)) {
         finish(id, failed(ErrorClass::kAborted, "given up: the sender is stopping"));
@@ -140,6 +142,8 @@ class CurlSender final : public HttpSender {
     std::unique_ptr<CurlTransfer> transfer;  // set: libcurl has it
   };
 
+  using Exchanges = std::unordered_map<std::uint64_t, Exchange>;
+
   void resolved(std::uint64_t id, Result<std::vector<core::Address>> found) {
     Exchange& exchange = exchanges_.at(id);
     exchange.question = 0;
@@ -152,7 +156,7 @@ class CurlSender final : public HttpSender {
 
   // Only addresses the rules allow are connected to; with none, nothing is.
   void connect(std::uint64_t id, Exchange& exchange, const std::vector<core::Address>& addresses) {
-    if (auto own = own_addresses_.changed(loop_.now())) settings_.rules.set_own(std::move(*own));
+    refresh_own_addresses();
     std::vector<core::Address> allowed;
     std::string_view refusal;
     for (const core::Address& address : addresses) {
@@ -162,7 +166,7 @@ class CurlSender final : public HttpSender {
         allowed.push_back(address);
       }
     }
-    const bool by_name = !exchange.request.target.host_is_address;
+    const bool by_name = !exchange.request.to->target.host_is_address;
     if (allowed.empty()) {
       finish_later(id, failed(ErrorClass::kBlocked,
                               std::string(by_name ? "the name resolves to a refused address: "
@@ -176,9 +180,17 @@ class CurlSender final : public HttpSender {
       return;
     }
     if (!by_name) allowed.clear();
-    CurlMulti& multi = shards_.of(exchange.request.target.host, exchange.request.identity);
-    exchange.transfer = take_transfer(multi, exchange.request.target);
+    CurlMulti& multi = shards_.of(exchange.request.to->target.host, exchange.request.identity);
+    exchange.transfer = take_transfer(multi, exchange.request);
     exchange.transfer->start(multi, id, std::move(exchange.request), allowed);
+  }
+
+  // Once a turn of the loop: no more than a millisecond of it is spent on the same addresses.
+  void refresh_own_addresses() {
+    const core::Instant now = loop_.now();
+    if (own_addresses_read_ == now) return;
+    own_addresses_read_ = now;
+    if (auto own = own_addresses_.changed(now)) settings_.rules.set_own(std::move(*own));
   }
 
   // Its name is resolved like any other, but its addresses need no leave.
@@ -203,8 +215,8 @@ class CurlSender final : public HttpSender {
   }
 
   void tunnel(std::uint64_t id, Exchange& exchange, const core::Address& proxy) {
-    CurlMulti& multi = shards_.of(exchange.request.target.host, exchange.request.identity);
-    exchange.transfer = take_transfer(multi, exchange.request.target);
+    CurlMulti& multi = shards_.of(exchange.request.to->target.host, exchange.request.identity);
+    exchange.transfer = take_transfer(multi, exchange.request);
     exchange.transfer->start(multi, id, std::move(exchange.request), exchange.vetted, proxy);
   }
 
@@ -253,8 +265,22 @@ class CurlSender final : public HttpSender {
     release(found->second);
     outcome.duration = between(found->second.begun_ns, uv_hrtime());
     const Done done = std::move(found->second.done);
-    exchanges_.erase(found);
+    end_exchange(found);
     done(std::move(outcome));
+  }
+
+  Exchange& new_exchange(std::uint64_t id) {
+    if (spare_.empty()) return exchanges_[id];
+    auto node = std::move(spare_.back());
+    spare_.pop_back();
+    node.key() = id;
+    return exchanges_.insert(std::move(node)).position->second;
+  }
+
+  void end_exchange(Exchanges::iterator exchange) {
+    auto node = exchanges_.extract(exchange);
+    node.mapped() = Exchange();
+    if (spare_.size() < kMaxIdleTransfers) spare_.push_back(std::move(node));
   }
 
   static std::optional<core::Duration> left_after(const Exchange& exchange) {
@@ -276,11 +302,11 @@ class CurlSender final : public HttpSender {
 
   // One of the last that ended, and among those one that knows the way.
   [[nodiscard]] std::unique_ptr<CurlTransfer> take_transfer(const CurlMulti& multi,
-                                                            const core::Target& target) {
+                                                            const HttpRequest& request) {
     if (idle_.empty()) return std::make_unique<CurlTransfer>(settings_);
     const auto end = idle_.rbegin() + std::min<std::ptrdiff_t>(std::ssize(idle_), kLooked);
     const auto found = std::find_if(idle_.rbegin(), end, [&](const auto& transfer) {
-      return transfer->was_for(multi, target);
+      return transfer->was_for(multi, request);
     });
     if (found != end) std::swap(*found, idle_.back());
     auto transfer = std::move(idle_.back());
@@ -298,10 +324,12 @@ class CurlSender final : public HttpSender {
   CaBundle bundle_;
   TrustedBundle trusted_;
   OwnAddresses own_addresses_;
+  std::optional<core::Instant> own_addresses_read_;
   TransferSettings settings_;
   CurlShards shards_;
   std::vector<std::unique_ptr<CurlTransfer>> idle_;
-  std::map<std::uint64_t, Exchange> exchanges_;
+  Exchanges exchanges_;
+  std::vector<Exchanges::node_type> spare_;
   std::uint64_t last_id_ = 0;
 };
 

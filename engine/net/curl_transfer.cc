@@ -85,6 +85,21 @@ void set_text(CURL* easy, CURLoption option, const std::string& text) {
   });
 }
 
+// "Name:" would tell libcurl to leave the header out; "Name;" sends it empty.
+void write_line(const HeaderField& field, std::string& line) {
+  line.assign(field.name);
+  field.value.empty() ? line.append(";") : line.append(": ").append(field.value);
+}
+
+// One list of all lines, which goes on with `next`.
+void link_lines(std::vector<std::string>& lines, curl_slist* next, std::vector<curl_slist>& list) {
+  list.resize(lines.size());
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    list[i].data = lines[i].data();
+    list[i].next = i + 1 < list.size() ? &list[i + 1] : next;
+  }
+}
+
 }  // namespace
 
 CurlTransfer::CurlTransfer(const TransferSettings& settings)
@@ -167,14 +182,7 @@ void CurlTransfer::start(CurlMulti& multi, std::uint64_t exchange, HttpRequest r
   exchange_ = exchange;
   request_ = std::move(request);
   CURL* const easy = easy_.get();
-  if (!was_for(multi, request_.target)) {
-    multi_ = &multi;
-    url_ = request_.target.url;
-    // A connection outlives the request that opened it; so its socket is closed by the multi.
-    set_option(easy, CURLOPT_CLOSESOCKETDATA, multi_);
-    set_option(easy, CURLOPT_URL, url_.c_str());
-    set_option(easy, CURLOPT_PROTOCOLS_STR, request_.target.tls ? "https" : "http");
-  }
+  if (!was_for(multi, request_)) set_destination(multi);
   set_option(easy, CURLOPT_POSTFIELDS, request_.body.data());
   set_option(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
   set_option(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_limit_ms());
@@ -189,6 +197,22 @@ void CurlTransfer::start(CurlMulti& multi, std::uint64_t exchange, HttpRequest r
     set_addresses(addresses);
   }
   launch(false);
+}
+
+// What the last request left in the handle is right for the next to the same destination.
+void CurlTransfer::set_destination(CurlMulti& multi) {
+  CURL* const easy = easy_.get();
+  multi_ = &multi;
+  to_ = request_.to;
+  // A connection outlives the request that opened it; so its socket is closed by the multi.
+  set_option(easy, CURLOPT_CLOSESOCKETDATA, multi_);
+  set_option(easy, CURLOPT_URL, target().url.c_str());
+  set_option(easy, CURLOPT_PROTOCOLS_STR, target().tls ? "https" : "http");
+  common_lines_.resize(to_->headers.size());
+  for (std::size_t i = 0; i < common_lines_.size(); ++i) {
+    write_line(to_->headers[i], common_lines_[i]);
+  }
+  link_lines(common_lines_, nullptr, common_list_);
 }
 
 // libcurl knows no way to have no limit; one beyond our own deadline comes to the same.
@@ -247,24 +271,16 @@ void CurlTransfer::set_identity() {
 
 // libcurl reads the list while it builds the request and does not copy it; so the nodes are ours.
 void CurlTransfer::set_headers() {
-  static constexpr std::array kLibcurlsOwn = {"Accept", "Content-Type", "Expect"};
-  header_lines_.resize(
-      std::max(header_lines_.size(), request_.headers.size() + kLibcurlsOwn.size()));
-  std::size_t count = 0;
-  for (const HeaderField& field : request_.headers) {
-    // "Name:" would tell libcurl to leave the header out; "Name;" sends it empty.
-    std::string& line = header_lines_[count++].assign(field.name);
-    field.value.empty() ? line.append(";") : line.append(": ").append(field.value);
+  header_lines_.resize(request_.headers.size());
+  for (std::size_t i = 0; i < header_lines_.size(); ++i) {
+    write_line(request_.headers[i], header_lines_[i]);
   }
   // What libcurl would add on its own.
-  for (const char* name : kLibcurlsOwn) {
-    if (!has_header(request_.headers, name)) header_lines_[count++].assign(name).append(":");
+  for (const char* name : {"Accept", "Content-Type", "Expect"}) {
+    if (has_header(to_->headers, name) || has_header(request_.headers, name)) continue;
+    header_lines_.push_back(std::string(name) + ":");
   }
-  header_list_.resize(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    header_list_[i].data = header_lines_[i].data();
-    header_list_[i].next = i + 1 < count ? &header_list_[i + 1] : nullptr;
-  }
+  link_lines(header_lines_, common_list_.empty() ? nullptr : common_list_.data(), header_list_);
   set_option(easy_.get(), CURLOPT_HTTPHEADER, header_list_.data());
 }
 
@@ -274,8 +290,7 @@ void CurlTransfer::set_headers() {
 void CurlTransfer::set_addresses(const std::vector<core::Address>& addresses) {
   pins_ = false;
   addresses_.assign(addresses.begin(), addresses.end());
-  if (addresses.empty() ||
-      multi_->is_pinned(request_.target.host, request_.target.port, addresses)) {
+  if (addresses.empty() || multi_->is_pinned(target().host, target().port, addresses)) {
     set_option(easy_.get(), CURLOPT_RESOLVE, nullptr);
   } else {
     pin();
@@ -285,7 +300,7 @@ void CurlTransfer::set_addresses(const std::vector<core::Address>& addresses) {
 void CurlTransfer::pin() {
   if (addresses_.empty()) return;
   pins_ = true;
-  pin_ = "+" + request_.target.host + ":" + std::to_string(request_.target.port) + ":";
+  pin_ = "+" + target().host + ":" + std::to_string(target().port) + ":";
   for (std::size_t i = 0; i < addresses_.size(); ++i) {
     const std::string text = core::to_string(addresses_[i]);
     if (i > 0) pin_ += ',';
@@ -297,9 +312,9 @@ void CurlTransfer::pin() {
 
 // Whatever libcurl takes for the host, the tunnel leads to the vetted address; that is what the two
 // leading colons say. A tunnel to another address is another connection.
-void CurlTransfer::set_tunnel(const core::Address& target) {
+void CurlTransfer::set_tunnel(const core::Address& end) {
   const EgressProxy& proxy = settings_.proxy.value();
-  tunnel_ = "::" + endpoint_text(core::to_string(target), request_.target.port);
+  tunnel_ = "::" + endpoint_text(core::to_string(end), target().port);
   tunnel_list_ = {tunnel_.data(), nullptr};
   set_option(easy_.get(), CURLOPT_CONNECT_TO, &tunnel_list_);
   const std::string place = "http://" + endpoint_text(core::to_string(*proxy_), proxy.port);
@@ -319,7 +334,7 @@ std::optional<std::string_view> CurlTransfer::refusal(const std::optional<core::
 // each.
 int CurlTransfer::on_resolve(void* /*resolver*/, void* /*nothing*/, void* self) noexcept {
   auto& transfer = *static_cast<CurlTransfer*>(self);
-  if (transfer.request_.target.host_is_address || transfer.proxy_) return 0;
+  if (transfer.target().host_is_address || transfer.proxy_) return 0;
   transfer.spoiled_ = true;
   transfer.fault_ = AnswerFault{ErrorClass::kBlocked, "the target's name is not the vetted one"};
   return 1;
@@ -396,7 +411,7 @@ bool CurlTransfer::may_send(std::string_view peer_ip, int peer_port, std::string
 
 // With TLS there may be session tickets to read on a new connection; without, nothing is due.
 bool CurlTransfer::is_spoken_to_early() {
-  if (request_.target.tls || unread(connection_) != Unread::kBytes) return false;
+  if (target().tls || unread(connection_) != Unread::kBytes) return false;
   fault_ = AnswerFault{ErrorClass::kProtocol, "the receiver spoke before it was asked"};
   return true;
 }
@@ -430,7 +445,7 @@ bool CurlTransfer::all_sent() const {
 bool CurlTransfer::all_taken() const { return all_sent() && is_acknowledged(connection_); }
 
 void CurlTransfer::stop() {
-  if (pins_ && sends_ == 0) multi_->forget_pin(request_.target.host);
+  if (pins_ && sends_ == 0) multi_->forget_pin(target().host);
   stopped_untaken_ = sends_ > 0 && connection_ != CURL_SOCKET_BAD && !all_taken();
   multi_->remove(easy_.get());
 }
@@ -493,7 +508,7 @@ HttpOutcome CurlTransfer::outcome_with(CURLcode result, core::Duration limit, co
     auto failure = failure_of({.result = result,
                                .libcurl_words = libcurl_words_,
                                .verify_result = info<long>(easy, CURLINFO_SSL_VERIFYRESULT),
-                               .tls = request_.target.tls,
+                               .tls = target().tls,
                                .connected = !peer_.empty(),
                                .ready = sends_ > 0,
                                .any_sent = sends_ > 0 && request_bytes() > 0,

@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -61,8 +62,8 @@ class CurlTransfer {
   void clear();
 
   // The request before was to the same place, on the same multi: this one costs less.
-  [[nodiscard]] bool was_for(const CurlMulti& multi, const core::Target& target) const noexcept {
-    return multi_ == &multi && url_ == target.url;
+  [[nodiscard]] bool was_for(const CurlMulti& multi, const HttpRequest& request) const noexcept {
+    return multi_ == &multi && to_ == request.to;
   }
 
   [[nodiscard]] std::uint64_t exchange() const noexcept { return exchange_; }
@@ -81,11 +82,13 @@ class CurlTransfer {
 
   void set_constant_options();
   void set_identity();
+  void set_destination(CurlMulti& multi);
   void set_headers();
+  [[nodiscard]] const core::Target& target() const { return to_->target; }
   void set_addresses(const std::vector<core::Address>& addresses);
   void pin();
   void set_proxy_options();
-  void set_tunnel(const core::Address& target);
+  void set_tunnel(const core::Address& end);
   [[nodiscard]] std::optional<std::string_view> refusal(const std::optional<core::Address>& address,
                                                         bool is_own) const;
   [[nodiscard]] long request_bytes() const;
@@ -103,15 +106,16 @@ class CurlTransfer {
   [[nodiscard]] bool all_taken() const;  // by the peer's TCP
 
   const TransferSettings& settings_;
-  CurlMulti* multi_ = nullptr;  // of the request, or of the last one
-  std::string url_;             // likewise
+  CurlMulti* multi_ = nullptr;                 // of the request, or of the last one
+  std::shared_ptr<const HttpDestination> to_;  // likewise
   CurlEasy easy_;
   char libcurl_words_[CURL_ERROR_SIZE] = {};
 
   std::uint64_t exchange_ = 0;
   HttpRequest request_;
-  std::vector<std::string> header_lines_;
-  std::vector<curl_slist> header_list_;
+  // The request's own header lines, and behind them those of its destination.
+  std::vector<std::string> header_lines_, common_lines_;
+  std::vector<curl_slist> header_list_, common_list_;
   bool has_identity_ = false;             // the handle refers to the texts of request_.identity
   std::vector<core::Address> addresses_;  // vetted; empty where the host is an address
   bool pins_ = false;                     // this request tells libcurl the addresses

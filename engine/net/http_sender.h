@@ -14,11 +14,20 @@
 
 namespace outrider::net {
 
-struct HttpRequest {
+// What all requests of an endpoint have in common. Requests to the same object cost less than those
+// to another that says the same.
+struct HttpDestination {
   core::Target target;
-  std::vector<HeaderField> headers;  // complete but for Host, Content-Length and User-Agent
-  std::string body;                  // POSTed as it is
-  core::Duration timeout{3000};      // for the whole exchange, DNS and connect included
+  std::vector<HeaderField> headers = {};
+};
+
+struct HttpRequest {
+  std::shared_ptr<const HttpDestination> to;  // never null
+  // Its own, which go before those of its destination; together complete but for Host,
+  // Content-Length and User-Agent.
+  std::vector<HeaderField> headers;
+  std::string body;              // POSTed as it is
+  core::Duration timeout{3000};  // for the whole exchange, DNS and connect included
   // What is presented and trusted over TLS; null: what holds for all. Shared by the endpoint and
   // its requests in flight, because either may end first. Requests travel on one connection only
   // where this is the same object; once the last holder lets go of it, its connections are closed.

@@ -1,8 +1,8 @@
 // The loop: one uv_loop_t, one uv timer for all timers, and watches that own their handle.
 //
-// All timers share one uv_timer_t over an ordered map: starting and cancelling one is a map
-// operation, with no handle to close, and timers due at the same millisecond fire in the order they
-// were started. A timer started by a timer's callback waits for the next turn, so a zero-length one
+// All timers share one uv_timer_t over a heap: starting and cancelling one is an operation on it,
+// with no handle to close, and timers due at the same millisecond fire in the order they were
+// started. A timer started by a timer's callback waits for the next turn, so a zero-length one
 // cannot starve the sockets.
 //
 // What must hold: every Waker, Watch and other user of the loop is destroyed before the loop. The
@@ -12,14 +12,13 @@
 #include <uv.h>
 
 #include <algorithm>
-#include <map>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
 #include "core/assert.h"
 #include "net/loop_datagram.h"
 #include "net/sigpipe.h"
+#include "net/timer_heap.h"
 #include "net/uv_handle.h"
 #include "net/wall_clock.h"
 
@@ -149,19 +148,14 @@ class Loop::Impl {
     const auto wait = static_cast<std::uint64_t>(std::max<std::int64_t>(0, after.count()));
     const std::uint64_t now_ns = uv_hrtime();
     const std::uint64_t due_ms = (now_ns + (wait > 0 ? 999'999 : 0)) / 1'000'000 + wait;
-    const Key key{due_ms, ++last_id_};
-    const bool is_first = timers_.empty() || key < timers_.begin()->first;
-    timers_.emplace(key, std::move(callback));
-    due_.emplace(key.id, key.due_ms);
+    const bool is_first = timers_.empty() || due_ms < timers_.first_due();
+    const Timers::Id id = timers_.add(due_ms, std::move(callback));
     if (is_first) arm();
-    return key.id;
+    return id;
   }
 
   void cancel(Timers::Id id) {
-    const auto found = due_.find(id);
-    if (found == due_.end()) return;
-    timers_.erase(Key{found->second, id});
-    due_.erase(found);
+    timers_.remove(id);
     if (timers_.empty()) uv_timer_stop(&timer_->uv);
   }
 
@@ -201,36 +195,19 @@ class Loop::Impl {
     uv_timer_t uv{};
     Impl* loop = nullptr;
   };
-  struct Key {
-    std::uint64_t due_ms = 0;
-    Timers::Id id = 0;
-    auto operator<=>(const Key&) const = default;
-  };
-
   void arm() {
-    const std::uint64_t due = timers_.begin()->first.due_ms;
+    const std::uint64_t due = timers_.first_due();
     const std::uint64_t turn = uv_now(&loop_);
     uv_timer_start(
         &timer_->uv, [](uv_timer_t* timer) { from_uv<TimerHandle>(timer).loop->fire(); },
         due > turn ? due - turn : 0, 0);
   }
 
+  // Those that a callback starts wait for the next turn.
   void fire() {
-    const Timers::Id newest = last_id_;
+    const std::uint64_t among = timers_.added();
     const std::uint64_t turn = uv_now(&loop_);
-    auto next = timers_.begin();
-    while (next != timers_.end() && next->first.due_ms <= turn) {
-      const Key key = next->first;
-      if (key.id > newest) {  // started by a callback below: next turn
-        ++next;
-        continue;
-      }
-      const auto callback = std::move(next->second);
-      timers_.erase(next);
-      due_.erase(key.id);
-      callback();
-      next = timers_.upper_bound(key);  // the callback may have cancelled any of them
-    }
+    while (const auto callback = timers_.take(turn, among)) (*callback)();
     if (!timers_.empty()) arm();
   }
 
@@ -240,9 +217,7 @@ class Loop::Impl {
   UvOwned<PhaseHandle<uv_check_t>> check_;
   std::function<void()> after_poll_;
   std::unique_ptr<AsyncWaker> keep_alive_;
-  std::map<Key, std::function<void()>> timers_;
-  std::unordered_map<Timers::Id, std::uint64_t> due_;
-  Timers::Id last_id_ = 0;
+  TimerHeap timers_;
   bool running_ = false;
   bool wall_read_ = false;
   core::Instant wall_read_at_;

@@ -38,8 +38,8 @@ class OwnAddressesTest : public ::testing::Test {
 
   HttpOutcome post(const std::string& host) {
     HttpRequest request;
-    request.target =
-        core::parse_target("http://" + host + "/", {.allow_http = true, .ports = {0}}).value();
+    request.to = std::make_shared<HttpDestination>(HttpDestination{
+        core::parse_target("http://" + host + "/", {.allow_http = true, .ports = {0}}).value()});
     request.timeout = kPatience;
     std::optional<HttpOutcome> outcome;
     sender_->send(std::move(request), [&](HttpOutcome got) {

@@ -93,7 +93,7 @@ class Inward : public ::testing::Test {
 
   [[nodiscard]] static HttpRequest request_to(core::Target target) {
     HttpRequest made;
-    made.target = std::move(target);
+    made.to = std::make_shared<HttpDestination>(HttpDestination{std::move(target)});
     made.headers = {{"webhook-id", "evt_1"}};
     made.body = "{}";
     made.timeout = kPatience;
@@ -108,9 +108,9 @@ class Inward : public ::testing::Test {
   }
   // As if the grammar had taken the spelling for a URL of `name`.
   [[nodiscard]] HttpRequest forged(const std::string& name, const std::string& url) {
-    HttpRequest made = to_name(name);
-    made.target.url = url;
-    return made;
+    core::Target target = to_name(name).to->target;
+    target.url = url;
+    return request_to(std::move(target));
   }
 
   // Steps of one index one after the other, on kLanes lanes side by side.

@@ -41,7 +41,7 @@ class SenderTest : public ::testing::Test {
     auto target = core::parse_target(url, rules);
     EXPECT_TRUE(target.has_value()) << target.error().to_string();
     HttpRequest made;
-    made.target = target.value_or(core::Target{});
+    made.to = std::make_shared<HttpDestination>(HttpDestination{target.value_or(core::Target{})});
     made.headers = {{"Content-Type", "application/json"}, {"webhook-id", "evt_1"}};
     made.body = R"({"hello":"world"})";
     made.timeout = timeout;

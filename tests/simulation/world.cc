@@ -76,10 +76,10 @@ void VirtualSender::send(net::HttpRequest request, Done done) {
   const std::uint64_t id = ++last_;
   flying_.emplace(id, std::move(done));
   most_in_flight = std::max(most_in_flight, in_flight());
-  const auto receiver = receivers.find(request.target.url);
+  const auto receiver = receivers.find(request.to->target.url);
   Answer given;
   if (receiver != receivers.end()) given = receiver->second(request);
-  sent.push_back({.url = request.target.url,
+  sent.push_back({.url = request.to->target.url,
                   .body = request.body,
                   .webhook_id = header(request, "webhook-id"),
                   .at = time_.now(),

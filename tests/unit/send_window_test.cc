@@ -7,17 +7,17 @@ namespace outrider::core {
 namespace {
 
 TEST(SendWindow, begins_with_few_and_opens_at_once_while_the_loop_has_nothing_to_do) {
-  SendWindow window(64);
+  SendWindow window(128);
   EXPECT_EQ(window.limit(), SendWindow::kFewest);
-  for (int look = 0; look < 6; ++look) window.was_idle();
-  EXPECT_EQ(window.limit(), 64U);
+  for (int look = 0; look < 8; ++look) window.was_idle();
+  EXPECT_EQ(window.limit(), 128U);
   window.was_idle();
-  EXPECT_EQ(window.limit(), 64U);
+  EXPECT_EQ(window.limit(), 128U);
 }
 
 TEST(SendWindow, comes_back_to_the_fewest_while_there_is_always_something_to_handle) {
-  SendWindow window(64);
-  for (int look = 0; look < 6; ++look) window.was_idle();
+  SendWindow window(128);
+  for (int look = 0; look < 8; ++look) window.was_idle();
   for (int look = 0; look < 100; ++look) window.was_busy();
   EXPECT_EQ(window.limit(), SendWindow::kFewest);
 }
