@@ -10,7 +10,6 @@ namespace outrider {
 namespace {
 
 constexpr std::size_t kRefillsAtOnce = 64;
-constexpr std::size_t kJobsAtOnce = 256;
 // Read while others are on the wire.
 constexpr std::uint32_t kMostAhead = 512;
 // Longest time between a row becoming due on disk and a timer set for it: a bound for wall-clock
@@ -137,7 +136,7 @@ void Dispatcher::request_refills() {
 
 void Dispatcher::request_jobs() {
   if (reading_jobs_) return;
-  auto claims = scheduler_.take_ready(parts_.clock.now(), kJobsAtOnce);
+  auto claims = scheduler_.take_ready(parts_.clock.now(), ahead_.room());
   if (claims.empty()) return;
   reading_jobs_ = true;
   std::vector<storage::DeliveryRow> rows;
@@ -162,7 +161,7 @@ void Dispatcher::request_jobs() {
           } else {
             Flight& flight = new_flight(claim);
             flight.job = std::move(*job);
-            staged_.push_back(&flight);
+            stage(flight);
           }
         }
       });
@@ -198,6 +197,12 @@ void Dispatcher::abandon(Flight& flight) {
   end_flight(flight);
 }
 
+void Dispatcher::stage(Flight& flight) {
+  flight.staged_bytes = flight.job.body.size();
+  ahead_.came(flight.staged_bytes);
+  staged_.push_back(&flight);
+}
+
 // What was read of it is out of date.
 void Dispatcher::unstage(storage::DeliveryRow delivery) {
   const auto found = std::ranges::find(
@@ -205,6 +210,7 @@ void Dispatcher::unstage(storage::DeliveryRow delivery) {
   if (found == staged_.end()) return;
   Flight& flight = **found;
   staged_.erase(found);
+  ahead_.left(flight.staged_bytes);
   abandon(flight);
 }
 
@@ -216,6 +222,7 @@ void Dispatcher::launch_staged() {
   while (!staged_.empty() && parts_.sender.in_flight() < limit) {
     Flight& flight = *staged_.front();
     staged_.pop_front();
+    ahead_.left(flight.staged_bytes);
     launch(flight);
   }
   launching_ = false;
@@ -302,7 +309,8 @@ void Dispatcher::unreadable(Flight& flight) {
 }
 
 void Dispatcher::arm_timer() {
-  if (reading_jobs_) return;  // its answer comes first, and then everything is looked at again
+  // Their answer comes first, or there is room first: then everything is looked at again.
+  if (reading_jobs_ || ahead_.room() == 0) return;
   const auto wake = scheduler_.next_wake(parts_.clock.now());
   if (wake == wake_at_) return;
   parts_.timers.cancel(wake_timer_);

@@ -34,6 +34,7 @@
 #include <vector>
 
 #include "core/provider.h"
+#include "core/read_ahead.h"
 #include "core/scheduler.h"
 #include "core/send_window.h"
 #include "core/signature.h"
@@ -137,6 +138,7 @@ class Dispatcher {
     std::int64_t started_at = 0;
     core::WallTime committed_at{};  // of the event: see outrider_first_byte_latency_seconds
     bool sent = false;              // it was given to the sender
+    std::size_t staged_bytes = 0;
     // Kept until it is durable: a commit that failed cleanly is tried again with it.
     storage::Mutation result{};
     core::SlotResult slot = core::SlotResult::kNeutral;
@@ -166,6 +168,7 @@ class Dispatcher {
   Flight& new_flight(const core::Claim& claim);
   void end_flight(Flight& flight);
   void abandon(Flight& flight);  // its row stays on disk
+  void stage(Flight& flight);
   void unstage(storage::DeliveryRow delivery);
   void launch_staged();
   void launch_more_when_idle();
@@ -213,6 +216,7 @@ class Dispatcher {
   std::deque<Flight> flights_;         // all there ever were at once
   std::vector<Flight*> free_flights_;  // of them
   std::deque<Flight*> staged_;         // read, and waiting for their turn
+  core::ReadAhead ahead_;
   core::SendWindow window_;
   std::uint64_t answers_ = 0;  // of requests, so far
   bool reading_jobs_ =
