@@ -61,7 +61,8 @@ class Reference {
     bool skipped = false;
     for (const DueItem& r : rows) {
       if (lane->claims.contains(r.delivery)) {
-        if (lane->claims[r.delivery].next_at_ms != r.next_at_ms) lane->claims[r.delivery].offered_again = true;
+        if (lane->claims[r.delivery].next_at_ms != r.next_at_ms)
+          lane->claims[r.delivery].offered_again = true;
       } else if (std::any_of(settled.begin(), settled.end(), [&](const auto& s) {
                    return s.first == r.delivery && (!s.second || *s.second == r.next_at_ms);
                  })) {
