@@ -9,7 +9,7 @@
 namespace outrider::net {
 namespace {
 
-constexpr std::size_t kShards = 16;
+constexpr std::size_t kShards = 64;
 
 // FNV-1a: the same on every machine.
 [[nodiscard]] std::uint64_t hash_of(std::string_view text) {

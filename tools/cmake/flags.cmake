@@ -14,6 +14,9 @@ if(NOT OUTRIDER_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   target_compile_options(outrider_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 endif()
 target_link_options(outrider_flags INTERFACE -Wl,-z,relro,-z,now)
+# What nothing refers to, most of it instances of templates, stays out of the program.
+target_compile_options(outrider_flags INTERFACE $<$<CONFIG:Release>:-ffunction-sections -fdata-sections>)
+target_link_options(outrider_flags INTERFACE $<$<CONFIG:Release>:-Wl,--gc-sections>)
 if(OUTRIDER_SANITIZE)
   target_compile_options(outrider_flags INTERFACE
     -fsanitize=${OUTRIDER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

@@ -28,7 +28,7 @@ namespace {
 // How soon an engine that cannot go on is noticed.
 constexpr std::int64_t kHealthCheckMs = 500;
 
-// A thousand idle connections beside those in flight: the usual soft limit is no limit we need.
+// Thousands of idle connections beside those in flight: the usual soft limit is no limit we need.
 void raise_descriptor_limit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
