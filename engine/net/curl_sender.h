@@ -21,8 +21,9 @@ struct CurlSenderOptions {
   core::Duration connect_timeout{3000};  // never beyond the request's own limit
   core::Duration idle_connection_max{60'000};
   core::Duration connection_lifetime_max{600'000};
-  // Kept open over all hosts, give or take 130. Each is a file descriptor: leave room for the
-  // requests in flight below the process's limit.
+  // Kept open over all hosts, give or take a sixteenth, and one more for each TLS identity in use
+  // (64 at most). Each is a file descriptor: leave room for the requests in flight below the
+  // process's limit.
   std::uint32_t max_idle_connections = 1024;
   // The one way out. The rules then judge a target's addresses before the proxy hears of it; the
   // proxy itself may be anywhere.

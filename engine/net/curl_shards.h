@@ -2,7 +2,7 @@
 // are, and a TLS identity other than the default has one of its own (curl_identities.h).
 //
 // libcurl looks through all connections of a multi each time a request ends: with 5,000 hosts on
-// one multi that is more than half of a request's cost. Each of 64 has a 64th of them.
+// one multi that is more than half of a request's cost. Each of up to 64 has its share of them.
 #pragma once
 
 #include <cstdint>
