@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "storage/outbox.h"
+#include "storage/rows.h"
 #include "storage/sqlite/db.h"
 
 namespace outrider::storage {

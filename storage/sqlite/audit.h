@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "storage/outbox.h"
+#include "storage/audit_records.h"
 #include "storage/sqlite/db.h"
 
 namespace outrider::storage {

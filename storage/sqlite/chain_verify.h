@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "outrider/result.h"
-#include "storage/outbox.h"
+#include "storage/audit_records.h"
 #include "storage/sqlite/db.h"
 #include "storage/sqlite/sealing.h"
 

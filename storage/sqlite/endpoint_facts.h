@@ -11,7 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "storage/outbox.h"
+#include "storage/rows.h"
 
 namespace outrider::storage {
 

@@ -13,7 +13,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "storage/outbox.h"
+#include "storage/engine_records.h"
 #include "storage/sqlite/db.h"
 #include "storage/sqlite/transaction.h"
 

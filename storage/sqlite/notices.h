@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "storage/outbox.h"
+#include "storage/operator_records.h"
 #include "storage/sqlite/db.h"
 
 namespace outrider::storage {

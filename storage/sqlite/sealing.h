@@ -24,7 +24,7 @@
 #include "crypto/sealed.h"
 #include "outrider/result.h"
 #include "storage/key_file.h"
-#include "storage/outbox.h"
+#include "storage/operator_records.h"
 #include "storage/sqlite/db.h"
 
 namespace outrider::storage {

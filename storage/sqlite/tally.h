@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <map>
 
-#include "storage/outbox.h"
+#include "storage/operator_records.h"
 #include "storage/sqlite/db.h"
 
 namespace outrider::storage {

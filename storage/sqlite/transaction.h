@@ -23,7 +23,7 @@
 #include <utility>
 #include <vector>
 
-#include "storage/outbox.h"
+#include "storage/mutations.h"
 #include "storage/sqlite/chain.h"
 #include "storage/sqlite/db.h"
 #include "storage/sqlite/endpoint_facts.h"
