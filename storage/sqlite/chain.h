@@ -1,17 +1,23 @@
 // The chain over attempts and audit rows: what shows that one was changed, taken away, added or
 // moved, to whoever has the key file.
 //
-// Each row has a link, numbered in the order of the commits:
-//   digest(n) = MAC(digest(n-1), n, kind, object, every column of the row)
-// so a link fits its row, its number and everything before it, and nobody without the key makes
-// one. outrider_meta's chain_head says, with a MAC of its own, how many links there are and the
-// last one's digest: without it the newest rows could be cut off. The rows name their links: a row
-// that was added names none that is its own.
+// Each row has a link, numbered in the order of the commits. An audit row, and an attempt that is
+// the only one of its commit, has a digest of its own; attempts of one commit share one
+// (link_rows.h):
+//   digest(n)         = MAC(digest(n-1), n, kind, object, every column of the row)
+//   digest(m to n)    = MAC(digest(m-1), m, how many, for each attempt: object, digest of its row)
+//   digest of its row = MAC(object, every column of the row)
+// so a digest fits its rows, their numbers and everything before them, and nobody without the key
+// makes one. Of the digest of a row its link keeps two bytes: they do not guard it, they name it.
+// The chain's end says, with a MAC of its own, how many links there are and the last digest:
+// without it the newest rows could be cut off. The rows name their links: a row that was added
+// names none that is its own.
 //
-// Retention takes attempts away. The link stays, as kind "removed", with a second MAC beside the
-// digest: nobody but retention can say that a row is rightly gone. chain_start says, with its MAC,
-// where the chain begins; links of removed rows leave at that end (trim_chain), and rows that stay
-// longer than their neighbours get new links at the other end, so that they hold nothing up.
+// Retention takes attempts away. The link stays, as "removed", with a digest and a second MAC
+// beside it: nobody but retention can say that a row is rightly gone. outrider_meta's chain_start
+// says, with its MAC, where the chain begins; rows of links leave at that end once all of their
+// attempts are removed (trim_chain), and rows that stay longer than their neighbours get new links
+// at the other end, so that they hold nothing up.
 //
 // Before anything is taken away or linked anew it is checked against its link: housekeeping must
 // not make a change look right. A head that does not fit (somebody wrote the file) is replaced when
@@ -24,10 +30,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "crypto/keyed_mac.h"
 #include "outrider/result.h"
 #include "storage/sqlite/db.h"
+#include "storage/sqlite/link_rows.h"
 #include "storage/sqlite/sealing.h"
 
 namespace outrider::storage {
@@ -37,10 +46,6 @@ struct Transaction;
 // The key is the database's own: a digest key of no account.
 inline constexpr std::string_view kChainAccount;
 inline constexpr std::string_view kChainDigest = "chain";
-
-enum class LinkKind : std::uint8_t { kAttempt = 1, kAudit = 2, kRemoved = 3 };
-
-inline constexpr std::size_t kLinkBytes = 16;
 
 struct ChainHead {
   std::int64_t seq = 0;        // of the last link
@@ -61,7 +66,13 @@ class ChainKey {
   // `row` as RowText writes it.
   [[nodiscard]] std::string link(std::string_view before, std::int64_t seq, LinkKind kind,
                                  std::int64_t object, std::string_view row) const;
-  // What a removed attempt's link carries beside its digest.
+  // Of an attempt whose link is in a bundle.
+  [[nodiscard]] std::string row(std::int64_t object, std::string_view row) const;
+  // Of a bundle: objects and the digests of their rows.
+  [[nodiscard]] std::string bundle(
+      std::string_view before, std::int64_t first,
+      const std::vector<std::pair<std::int64_t, std::string>>& rows) const;
+  // What a removed attempt's link carries beside a digest: its own, in a bundle its row's.
   [[nodiscard]] std::string removal(std::int64_t seq, std::int64_t object,
                                     std::string_view digest) const;
 
@@ -104,15 +115,17 @@ struct LinkedRow {
 // What a transaction holds of the chain once it needs it.
 struct OpenChain {
   ChainKey key;
-  ChainHead head;
+  ChainHead head;                   // its number counts those that wait, its digest does not
   std::optional<ChainStart> start;  // unset: not written by us, and left alone
   bool head_changed = false, start_changed = false;
+  std::vector<std::pair<std::int64_t, std::string>> waiting;  // attempts to be bundled, as RowText
+  std::int64_t fitting = 0;  // the links up to this one were checked, as far as they share a row
 };
 
 // A link for a row that this transaction writes; returns its number, which the row must carry.
 // Fails into tx.db (no key: nothing may be done that is not on record).
 std::int64_t add_link(Transaction& tx, LinkKind kind, std::int64_t object, const RowText& row);
-// Writes the ends that changed; among the last things before the commit.
+// Writes the links that wait, and the ends that changed; among the last things before the commit.
 void write_chain(Transaction& tx);
 // For a database that has no endpoint yet: the head of an empty chain, in a transaction of its own.
 [[nodiscard]] Result<void> begin_chain(Db& db, Sealing& sealing);

@@ -117,6 +117,28 @@ std::string ChainKey::link(std::string_view before, std::int64_t seq, LinkKind k
   return mac(text);
 }
 
+std::string ChainKey::row(std::int64_t object, std::string_view row) const {
+  std::string text = "A";
+  text.reserve(1 + kNumberBytes + row.size());
+  append_number(text, object);
+  text += row;
+  return mac(text);
+}
+
+std::string ChainKey::bundle(std::string_view before, std::int64_t first,
+                             const std::vector<std::pair<std::int64_t, std::string>>& rows) const {
+  std::string text = "B";
+  text.reserve(1 + before.size() + (2 + rows.size()) * kNumberBytes + rows.size() * kLinkBytes);
+  text += before;
+  append_number(text, first);
+  append_number(text, static_cast<std::int64_t>(rows.size()));
+  for (const auto& [object, digest] : rows) {
+    append_number(text, object);
+    text += digest;
+  }
+  return mac(text);
+}
+
 std::string ChainKey::removal(std::int64_t seq, std::int64_t object,
                               std::string_view digest) const {
   std::string text = "R";

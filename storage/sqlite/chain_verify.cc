@@ -2,13 +2,15 @@
 // what was added; and over what is numbered, where links are missing, which names what went with
 // them.
 //
-// A link's digest hangs on the stored digest before it, so one change shows in one place. Where a
-// digest itself was changed its neighbour is not to blame: the one that should have stood there
-// (made from the row) is tried too.
+// A digest hangs on the stored digest before it, so one change shows in one place. Where a digest
+// itself was changed its neighbour is not to blame: the one that should have stood there (made from
+// the rows) is tried too. In a bundle the marks say which row it was; where they all fit and the
+// digest does not, only the bundle can be named.
 #include "storage/sqlite/chain_verify.h"
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "crypto/mac.h"
 #include "storage/sqlite/chain.h"
@@ -20,10 +22,11 @@ namespace {
 constexpr std::size_t kMostFaults = 100;
 
 constexpr const char* kMeta = "SELECT value FROM outrider_meta WHERE name = ?";
-constexpr const char* kLinks = "SELECT seq, kind, object, digest FROM outrider_link ORDER BY seq";
-constexpr const char* kAddedAttempts =
-    "SELECT a.id FROM outrider_attempt a LEFT JOIN outrider_link l ON l.seq = a.link"
-    " WHERE l.seq IS NULL OR l.kind <> 1 OR l.object <> a.id ORDER BY a.id";
+constexpr const char* kEnd = "SELECT digest FROM outrider_link WHERE seq = ? AND kind = 5";
+constexpr const char* kLinks =
+    "SELECT seq, kind, object, digest FROM outrider_link WHERE seq <> ? ORDER BY seq";
+constexpr const char* kCountAttempts = "SELECT count(*) FROM outrider_attempt";
+constexpr const char* kAttempts = "SELECT id, link FROM outrider_attempt ORDER BY id";
 constexpr const char* kAddedAudit =
     "SELECT a.id FROM outrider_audit a LEFT JOIN outrider_link l ON l.seq = a.link"
     " WHERE l.seq IS NULL OR l.kind <> 2 OR l.object <> a.id ORDER BY a.id";
@@ -50,13 +53,6 @@ class Verification {
   }
 
  private:
-  struct Link {
-    std::int64_t seq = 0;
-    LinkKind kind = LinkKind::kAttempt;
-    std::int64_t object = 0;
-    std::string digest;
-  };
-
   void fault(ChainFault fault) {
     ++report_.fault_count;
     if (report_.faults.size() < kMostFaults) report_.faults.push_back(std::move(fault));
@@ -75,20 +71,17 @@ class Verification {
     fault({.row = ChainFault::Row::kAudit, .id = object, .attempt = 0, .what = std::move(what)});
   }
 
-  std::string meta(const char* name) {
-    auto row = db_.query(kMeta, name);
-    return row.next() ? row.text(0) : std::string();
-  }
+  static std::string one_text(Query row) { return row.next() ? row.text(0) : std::string(); }
 
   void read_ends() {
-    head_ = key_.head(meta("chain_head"));
+    head_ = key_.head(one_text(db_.query(kEnd, kEndSeq)));
     if (!head_) {
       fault_of_chain("the record of the chain's end was changed or is missing");
     } else if (head_->broken_at != 0) {
       fault_of_chain("the chain was broken before link " + std::to_string(head_->broken_at) +
                      " was added: its end did not fit");
     }
-    if (const std::string stored = meta("chain_start"); !stored.empty()) {
+    if (const std::string stored = one_text(db_.query(kMeta, "chain_start")); !stored.empty()) {
       const auto start = key_.start(stored);
       if (!start) {
         fault_of_chain("the record of the chain's beginning was changed");
@@ -104,18 +97,15 @@ class Verification {
 
   void walk_links() {
     bool first = true;
-    auto rows = db_.query(kLinks);
+    auto rows = db_.query(kLinks, kEndSeq);
     while (rows.next()) {
-      const Link link{.seq = rows.integer(0),
-                      .kind = static_cast<LinkKind>(rows.integer(1)),
-                      .object = rows.integer(2),
-                      .digest = rows.text(3)};
+      const LinkRow row = link_row(rows);
       const bool unknown_start = first && !start_known_;
+      const bool after_gap = unknown_start || row.first != seq_ + 1;
       first = false;
-      if (!unknown_start && link.seq != seq_ + 1) missing_links(link.seq);
-      const bool after_gap = unknown_start || link.seq != seq_ + 1;
-      seq_ = link.seq;
-      check_link(link, after_gap);
+      if (!unknown_start && after_gap) missing_links(row.first);
+      seq_ = row.last;
+      check_links(row, after_gap);
       if (head_ && head_->seq == seq_) at_head_ = before_;
       note_point();
     }
@@ -124,56 +114,108 @@ class Verification {
   void missing_links(std::int64_t next) {
     links_missing_ = true;
     const std::int64_t from = seq_ + 1;
-    if (next < from) return fault_of_chain("there are links before the chain's beginning");
+    if (next < from) return fault_of_chain("links before " + std::to_string(from) + " were added");
     fault_of_chain(from == next - 1 ? "link " + std::to_string(from) + " is missing"
                                     : "links " + std::to_string(from) + " to " +
                                           std::to_string(next - 1) + " are missing");
   }
 
-  void check_link(const Link& link, bool after_gap) {
-    if (head_ && link.seq > head_->seq) {
-      fault_of_row(link.kind, link.object, "it has a link beyond the chain's end");
+  void check_links(const LinkRow& row, bool after_gap) {
+    for (std::int64_t seq = row.first; head_ && row.find(seq) != nullptr; ++seq) {
+      if (seq <= head_->seq) continue;
+      fault_of_row(row.find(seq)->kind, row.find(seq)->object,
+                   "it has a link beyond the chain's end");
     }
     should_be_.reset();
-    if (link.kind == LinkKind::kRemoved) {
-      check_removed(link);
-    } else if (link.kind == LinkKind::kAttempt || link.kind == LinkKind::kAudit) {
-      check_row(link, after_gap);
+    if (row.links.empty()) {
+      fault_of_chain("link " + std::to_string(row.last) + " was changed");
+    } else if (row.bundle) {
+      check_bundle(row, after_gap);
+    } else if (row.links.front().kind == LinkKind::kRemoved) {
+      check_removed(row.last, row.links.front(), row.digest);
     } else {
-      fault_of_chain("link " + std::to_string(link.seq) + " was changed");
+      check_one(row, after_gap);
     }
-    before_ = link.digest.substr(0, kLinkBytes);
+    before_ = row.digest;
     instead_ = should_be_;
   }
 
-  void check_removed(const Link& link) {
+  // `digest`: what the removal was made beside. False: it is a fault.
+  bool check_removed(std::int64_t seq, const Link& link, const std::string& digest) {
     ++report_.removed;
-    const std::string digest = link.digest.substr(0, kLinkBytes);
-    if (link.digest.size() != 2 * kLinkBytes ||
-        !crypto::equal_constant_time(key_.removal(link.seq, link.object, digest),
-                                     std::string_view(link.digest).substr(kLinkBytes))) {
-      fault_of_attempt(link.object, "it is missing, and retention did not remove it");
+    if (digest.size() == kLinkBytes &&
+        crypto::equal_constant_time(key_.removal(seq, link.object, digest), link.removal)) {
+      return true;
+    }
+    fault_of_attempt(link.object, "it is missing, and retention did not remove it");
+    return false;
+  }
+
+  // The row that the link stands for; nothing: a fault.
+  std::optional<LinkedRow> linked_row(std::int64_t seq, const Link& link) {
+    auto row = read_linked(db_, link.kind, link.object);
+    if (!row || row->link != seq) {
+      fault_of_row(link.kind, link.object,
+                   row ? "the row names another link than its own" : "the row is missing");
+      return std::nullopt;
+    }
+    ++(link.kind == LinkKind::kAttempt ? report_.attempts : report_.audits);
+    return row;
+  }
+
+  // Whether `digest` is what `make` says, behind the digest before it as it stands there or as it
+  // should.
+  template <class Make>
+  bool digest_fits(std::string_view digest, const Make& make) {
+    should_be_ = make(before_);
+    if (crypto::equal_constant_time(*should_be_, digest)) return true;
+    if (!instead_) return false;
+    const std::string other = make(*instead_);
+    if (!crypto::equal_constant_time(other, digest)) return false;
+    should_be_ = other;
+    return true;
+  }
+
+  void check_one(const LinkRow& row, bool after_gap) {
+    const Link& link = row.links.front();
+    const auto linked = linked_row(row.last, link);
+    if (!linked || after_gap) return;  // what it hangs on is not known
+    if (!digest_fits(stored_digest(row), [&](const std::string& before) {
+          return key_.link(before, row.last, link.kind, link.object, linked->text);
+        })) {
+      fault_of_row(link.kind, link.object, "the row or its link was changed, or moved");
     }
   }
 
-  void check_row(const Link& link, bool after_gap) {
-    const auto row = read_linked(db_, link.kind, link.object);
-    if (!row || row->link != link.seq) {
-      return fault_of_row(link.kind, link.object,
-                          row ? "the row names another link than its own" : "the row is missing");
-    }
-    ++(link.kind == LinkKind::kAttempt ? report_.attempts : report_.audits);
-    if (after_gap) return;  // what it hangs on is not known
-    should_be_ = key_.link(before_, link.seq, link.kind, link.object, row->text);
-    if (crypto::equal_constant_time(*should_be_, link.digest)) return;
-    if (instead_) {
-      const auto other = key_.link(*instead_, link.seq, link.kind, link.object, row->text);
-      if (crypto::equal_constant_time(other, link.digest)) {
-        should_be_ = other;
-        return;
+  void check_bundle(const LinkRow& row, bool after_gap) {
+    const std::uint64_t faults_before = report_.fault_count;
+    bool whole = true;
+    std::vector<std::pair<std::int64_t, std::string>> digests;
+    for (std::int64_t seq = row.first; seq <= row.last; ++seq) {
+      const Link& link = *row.find(seq);
+      if (link.kind == LinkKind::kRemoved) {
+        check_removed(seq, link, link.mark);
+        digests.emplace_back(link.object, link.mark);
+        continue;
+      }
+      const auto linked = linked_row(seq, link);
+      if (!linked) {
+        whole = false;
+        continue;
+      }
+      digests.emplace_back(link.object, key_.row(link.object, linked->text));
+      if (!digests.back().second.starts_with(link.mark)) {
+        fault_of_attempt(link.object, "the row or its link was changed, or moved");
       }
     }
-    fault_of_row(link.kind, link.object, "the row or its link was changed, or moved");
+    if (!whole || after_gap) return;
+    const bool fits = digest_fits(row.digest, [&](const std::string& before) {
+      return key_.bundle(before, row.first, digests);
+    });
+    if (!fits && report_.fault_count == faults_before) {
+      fault_of_chain("links " + std::to_string(row.first) + " to " + std::to_string(row.last) +
+                     ", or one of their rows, were changed");
+    }
   }
 
   void end_of_links() {
@@ -190,12 +232,29 @@ class Verification {
   }
 
   void find_added() {
-    const auto each = [this](const char* sql, LinkKind kind) {
-      auto rows = db_.query(sql);
-      while (rows.next()) fault_of_row(kind, rows.integer(0), "the row has no link: it was added");
-    };
-    each(kAddedAttempts, LinkKind::kAttempt);
-    each(kAddedAudit, LinkKind::kAudit);
+    if (auto row = db_.query(kCountAttempts);
+        row.next() && row.integer(0) != static_cast<std::int64_t>(report_.attempts)) {
+      find_added_attempts();
+    }
+    auto rows = db_.query(kAddedAudit);
+    while (rows.next()) added(LinkKind::kAudit, rows.integer(0));
+  }
+
+  void added(LinkKind kind, std::int64_t object) {
+    fault_of_row(kind, object, "the row has no link: it was added");
+  }
+
+  void find_added_attempts() {
+    std::optional<LinkRow> links;  // attempts that follow each other mostly share them
+    auto rows = db_.query(kAttempts);
+    while (rows.next()) {
+      const std::int64_t seq = rows.integer(1);
+      if (!links || links->find(seq) == nullptr) links = find_link(db_, seq);
+      const Link* link = links ? links->find(seq) : nullptr;
+      if (link == nullptr || link->kind != LinkKind::kAttempt || link->object != rows.integer(0)) {
+        added(LinkKind::kAttempt, rows.integer(0));
+      }
+    }
   }
 
   // Deliveries count their attempts, and audit rows are numbered without a gap.

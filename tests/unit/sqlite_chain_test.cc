@@ -3,130 +3,32 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "sqlite_files.h"
-#include "storage/sqlite/sqlite_outbox.h"
+#include "chain_history.h"
 
 namespace outrider::storage {
 namespace {
 
 using testing::HasSubstr;
 
-std::string text_of(const ChainFault& fault) {
-  switch (fault.row) {
-    case ChainFault::Row::kAttempt:
-      return "delivery " + std::to_string(fault.id) + " attempt " + std::to_string(fault.attempt);
-    case ChainFault::Row::kAudit:
-      return "audit " + std::to_string(fault.id);
-    case ChainFault::Row::kNone:
-      break;
-  }
-  return "chain";
-}
-
-std::vector<std::string> places(const ChainReport& report) {
-  std::vector<std::string> found;
-  for (const ChainFault& fault : report.faults) found.push_back(text_of(fault));
-  return found;
-}
-
-std::string words(const ChainReport& report) {
-  std::string text;
-  for (const ChainFault& fault : report.faults) text += text_of(fault) + ": " + fault.what + "\n";
-  return text;
-}
-
-class SqliteChainTest : public ::testing::Test {
+class SqliteChainTest : public ChainHistory {
  protected:
-  static constexpr std::int64_t kBegin = 1'700'000'000'000;
-
-  void SetUp() override { open(true); }
-  void open(bool seal) {
-    auto opened =
-        open_sqlite_outbox({.path = directory_.file("x.db"), .create = true, .seal = seal});
-    ASSERT_TRUE(opened.has_value()) << opened.error().to_string();
-    outbox_ = std::move(*opened);
-  }
-
-  Applied apply(const Mutation& mutation) {
-    auto outcomes = outbox_->apply({&mutation, 1});
-    EXPECT_TRUE(outcomes.has_value()) << (outcomes ? "" : outcomes.error().to_string());
-    if (!outcomes || !outcomes->front()) return Changed{};
-    return std::move(outcomes->front().value());
-  }
-
   // An endpoint (audit 1), two events each tried `attempts` times, a pause (audit 2) in between,
   // an activation (audit 3) at the end.
   void write_history(std::uint32_t attempts = 3) {
-    AddEndpoint add;
-    add.spec = {.account = "acme", .provider = "shop", .url = "https://x.example/", .secret = "s"};
-    add.now = kBegin;
-    add.actor = "anna";
-    apply(add);
-    const auto change = [this](ChangeEndpoint::Kind kind) {
-      apply(ChangeEndpoint{
-          .endpoint = 1, .kind = kind, .reason = "because", .now = kBegin, .actor = "ben"});
-    };
+    add_endpoint();
     try_event(attempts);
-    change(ChangeEndpoint::Kind::kPause);
-    change(ChangeEndpoint::Kind::kActivate);
+    pause_and_activate();
     try_event(attempts);
   }
 
   void try_event(std::uint32_t attempts) {
-    Enqueue event = sample_event();
-    event.now = now_;
-    const auto enqueued = std::get<Enqueued>(apply(event));
-    ASSERT_EQ(enqueued.due.size(), 1U);
-    DueRow due = enqueued.due.front();
-    for (std::uint32_t number = 1; number <= attempts; ++number) {
-      AttemptFinished finished;
-      finished.claimed = due;
-      finished.attempt = {.number = number,
-                          .started_at = now_ + number,
-                          .duration_ms = 12,
-                          .error = number < attempts ? ErrorClass::kStatus : ErrorClass::kNone,
-                          .status = number < attempts ? 500 : 200,
-                          .peer = "192.0.2.1:443",
-                          .detail = "said so",
-                          .response = "{\"ok\":true}"};
-      finished.step =
-          number < attempts ? core::DeliveryStep::kFailAgain : core::DeliveryStep::kSucceed;
-      finished.next_at = now_ + number + 1;
-      finished.now = now_ + number;
-      const auto done = std::get<Finished>(apply(finished));
-      if (number < attempts) due = done.due.front();
+    auto due = enqueue(1).front();
+    for (std::uint32_t number = 1; number < attempts; ++number) {
+      due = std::get<Finished>(apply(failure(due))).due.front();
     }
+    apply(success(due));
     now_ += 1000;
   }
-
-  void write_as_anybody(const std::string& sql) {
-    HostConnection writable(directory_.file("x.db"));
-    ASSERT_EQ(writable.run(sql), SQLITE_OK) << sql << ": " << sqlite3_errmsg(writable.get());
-  }
-  std::string ask(const std::string& sql) {
-    return HostConnection(directory_.file("x.db")).ask(sql);
-  }
-
-  ChainReport verify(const std::optional<ChainPoint>& expected = {}) {
-    auto report = outbox_->verify_chain(expected);
-    EXPECT_TRUE(report.has_value()) << (report ? "" : report.error().to_string());
-    return report ? std::move(*report) : ChainReport{};
-  }
-  std::uint32_t maintain(std::int64_t attempts_before, std::uint32_t limit = 500) {
-    return std::get<Changed>(
-               apply(Maintain{.attempts_before = attempts_before, .limit = limit, .now = now_}))
-        .count;
-  }
-  void maintain_all(std::int64_t attempts_before, std::uint32_t limit = 500) {
-    for (int step = 0; step < 1000; ++step) {
-      if (maintain(attempts_before, limit) == 0) return;
-    }
-    FAIL() << "housekeeping finds no end";
-  }
-
-  TemporaryDirectory directory_;
-  std::unique_ptr<Outbox> outbox_;
-  std::int64_t now_ = kBegin;
 };
 
 TEST_F(SqliteChainTest, an_untouched_history_is_whole) {
@@ -235,7 +137,8 @@ const std::vector<Tampering> kRowsMovedAddedOrGone{
      "DELETE FROM outrider_audit WHERE id = 1; DELETE FROM outrider_link WHERE seq = 1",
      {"chain", "audit 1"}},
     {"the_tail_deleted",
-     "DELETE FROM outrider_attempt WHERE id > 131073; DELETE FROM outrider_link WHERE seq > 7",
+     "DELETE FROM outrider_attempt WHERE id > 131073; DELETE FROM outrider_link WHERE seq IN (8, "
+     "9)",
      {"chain", "delivery 2 attempt 2", "delivery 2 attempt 3"}},
     {"everything_deleted",
      "DELETE FROM outrider_attempt; DELETE FROM outrider_audit; DELETE FROM outrider_link;"
@@ -296,10 +199,14 @@ const std::vector<Tampering> kRowsMovedAddedOrGone{
     {"link_names_another_row",
      "UPDATE outrider_link SET object = 65540 WHERE seq = 3",
      {"delivery 1 attempt 4", "delivery 1 attempt 2"}},
-    {"head_changed",
-     "UPDATE outrider_meta SET value = randomblob(48) WHERE name = 'chain_head'",
-     {"chain"}},
-    {"head_deleted", "DELETE FROM outrider_meta WHERE name = 'chain_head'", {"chain"}},
+    {"head_changed", "UPDATE outrider_link SET digest = randomblob(48) WHERE kind = 5", {"chain"}},
+    {"head_deleted", "DELETE FROM outrider_link WHERE kind = 5", {"chain"}},
+    {"the_tail_and_the_head_deleted",
+     "DELETE FROM outrider_attempt WHERE id > 131073; DELETE FROM outrider_link WHERE seq > 7",
+     {"chain", "delivery 2 attempt 2", "delivery 2 attempt 3"}},
+    {"a_link_behind_the_end",
+     "INSERT INTO outrider_link VALUES (9223372036854775807, 1, 65537, randomblob(16))",
+     {"chain", "chain"}},
     {"start_made_up",
      "INSERT INTO outrider_meta VALUES ('chain_start', randomblob(40));"
      "DELETE FROM outrider_audit WHERE id = 1; DELETE FROM outrider_link WHERE seq = 1",
@@ -357,6 +264,21 @@ TEST_F(SqliteChainTest, a_file_put_back_to_an_earlier_state_is_found_by_an_expec
   EXPECT_THAT(words(verify(head)), HasSubstr("is not the one that was expected"));
 }
 
+TEST_F(SqliteChainTest, a_chain_of_schema_version_6_goes_on) {
+  write_history();
+  outbox_.reset();
+  write_as_anybody(
+      "INSERT INTO outrider_meta SELECT 'chain_head', digest FROM outrider_link WHERE kind = 5;"
+      "DELETE FROM outrider_link WHERE kind = 5;"
+      "UPDATE outrider_meta SET value = 6 WHERE name = 'schema_version'");
+  open(true);
+  EXPECT_EQ(verify().fault_count, 0U) << words(verify());
+  EXPECT_EQ(verify().head.seq, 9);
+  try_event(2);
+  EXPECT_EQ(verify().fault_count, 0U) << words(verify());
+  EXPECT_EQ(verify().head.seq, 11);
+}
+
 TEST_F(SqliteChainTest, what_retention_removes_is_no_fault) {
   write_history();
   for (int i = 0; i < 20; ++i) try_event(2);
@@ -376,7 +298,7 @@ TEST_F(SqliteChainTest, what_retention_removes_is_no_fault) {
   EXPECT_EQ(report.audits, 3U) << "what operators did stays";
   EXPECT_EQ(report.attempts, 6U) << "of the last three events";
   EXPECT_EQ(report.removed, 0U) << "links of removed rows are gone too";
-  EXPECT_EQ(ask("SELECT count(*) FROM outrider_link"), "9");
+  EXPECT_EQ(ask("SELECT count(*) FROM outrider_link WHERE kind < 5"), "9");
 }
 
 TEST_F(SqliteChainTest, one_old_row_that_stays_does_not_keep_the_links_of_the_others) {

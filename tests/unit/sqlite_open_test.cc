@@ -80,7 +80,7 @@ TEST_F(SqliteOpenTest, it_is_set_for_durability) {
   EXPECT_EQ(host.ask("PRAGMA journal_mode"), "wal");
   EXPECT_EQ(host.ask("PRAGMA page_size"), "4096");
   EXPECT_EQ(host.ask("PRAGMA user_version"), "0") << "that one is the host's";
-  EXPECT_EQ(host.ask("SELECT value FROM outrider_meta WHERE name = 'schema_version'"), "6");
+  EXPECT_EQ(host.ask("SELECT value FROM outrider_meta WHERE name = 'schema_version'"), "7");
 }
 
 TEST_F(SqliteOpenTest, what_is_missing_is_not_found_and_not_created) {
@@ -248,7 +248,7 @@ TEST_F(SqliteOpenTest, a_newer_schema_is_left_alone_and_both_versions_are_named)
     const Error refused = refusal({.path = path_, .create = create});
     EXPECT_EQ(refused.code, ErrorCode::kTooNew);
     EXPECT_THAT(refused.message, HasSubstr("99"));
-    EXPECT_THAT(refused.message, HasSubstr("up to 6"));
+    EXPECT_THAT(refused.message, HasSubstr("up to 7"));
     EXPECT_THAT(refused.where, HasSubstr("x.db"));
   }
 }
