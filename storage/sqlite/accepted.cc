@@ -1,5 +1,7 @@
 #include "storage/sqlite/accepted.h"
 
+#include <algorithm>
+
 #include "storage/sqlite/transaction.h"
 
 namespace outrider::storage {
@@ -28,12 +30,14 @@ EventRow next_event(Transaction& tx, std::int64_t now) {
   if (!tx.newest_event) tx.newest_event = read_newest(tx.db);
   NewestEvent& newest = *tx.newest_event;
   const std::int64_t slot = accepted_slot(now);
+  // Behind all deliveries too, so that its first one can have the same.
+  const EventRow next = std::max(newest.row, newest_delivery(tx)) + 1;
   if (newest.slot != slot) {
     if (newest.slot) tx.db.run(kEnd, *newest.slot, newest.row);
-    tx.db.run(kBegin, slot, newest.row + 1);
+    tx.db.run(kBegin, slot, next);
     newest.slot = slot;
   }
-  return ++newest.row;
+  return newest.row = next;
 }
 
 std::uint32_t trim_accepted(Db& db, std::uint32_t limit) {

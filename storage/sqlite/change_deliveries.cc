@@ -3,12 +3,14 @@
 
 #include "core/assert.h"
 #include "storage/sqlite/audit.h"
+#include "storage/sqlite/of_event.h"
 #include "storage/sqlite/transaction.h"
 
 namespace outrider::storage {
 namespace {
 
-constexpr const char* kOfEvent = "SELECT id FROM outrider_delivery WHERE event = ? ORDER BY id";
+constexpr const char* kOfEvent =
+    "SELECT id FROM outrider_delivery d WHERE " OUTRIDER_OF_EVENT("?1") " ORDER BY id";
 constexpr const char* kEvent =
     "SELECT account, provider, type, flags, ordering_key FROM outrider_event WHERE id = ?";
 
@@ -103,7 +105,7 @@ std::uint32_t match_again(Transaction& tx, const RetryDeliveries& request) {
                      .ordering_key = ordering_key,
                      .now = request.now},
                     due);
-    log_change(tx, ChangeKind::kDelivery, *tx.last_new, request.now);
+    log_change(tx, ChangeKind::kDelivery, *tx.newest_delivery, request.now);
     ++count;
   }
   return count;

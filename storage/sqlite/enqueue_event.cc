@@ -5,13 +5,15 @@
 #include "storage/sqlite/accepted.h"
 #include "storage/sqlite/audit.h"
 #include "storage/sqlite/notices.h"
+#include "storage/sqlite/of_event.h"
 #include "storage/sqlite/transaction.h"
 
 namespace outrider::storage {
 namespace {
 
 constexpr const char* kKnownKey =
-    "SELECT event, payload, (SELECT count(*) FROM outrider_delivery d WHERE d.event = i.event)"
+    "SELECT event, payload, (SELECT count(*) FROM outrider_delivery d"
+    "   WHERE " OUTRIDER_OF_EVENT("i.event") ")"
     " FROM outrider_idempotency i WHERE account = ? AND provider = ? AND key = ?";
 constexpr const char* kInsertKey =
     "INSERT INTO outrider_idempotency (account, provider, key, event, payload)"
@@ -168,6 +170,7 @@ Outcome apply(Transaction& tx, const Enqueue& event) {
   }
   for (const Candidate& endpoint : *chosen) {
     const NewDelivery row{.event = enqueued.event,
+                          .is_first = &endpoint == &chosen->front(),
                           .endpoint = endpoint.row,
                           .endpoint_state = endpoint.state,
                           .ordering_key = event.ordering_key,

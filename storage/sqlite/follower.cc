@@ -38,7 +38,7 @@ void Follower::start(Db& writer) {
 }
 
 void Follower::own_commit(const Transaction& tx) {
-  if (tx.first_new && *tx.first_new == last_delivery_ + 1) last_delivery_ = *tx.last_new;
+  if (tx.newest_before && *tx.newest_before == last_delivery_) last_delivery_ = *tx.newest_delivery;
   if (tx.logged_change) data_version_.reset();
 }
 

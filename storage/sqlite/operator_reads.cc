@@ -1,6 +1,7 @@
 // What operators read: events, their deliveries, every attempt.
 #include <algorithm>
 
+#include "storage/sqlite/of_event.h"
 #include "storage/sqlite/peer.h"
 #include "storage/sqlite/reads.h"
 #include "storage/sqlite/transaction.h"
@@ -24,7 +25,7 @@ constexpr const char* kEvents = OUTRIDER_EVENT_COLUMNS
 constexpr const char* kEventsByDelivery = OUTRIDER_EVENT_COLUMNS
     " FROM outrider_event e" OUTRIDER_EVENT_FILTER
     " AND EXISTS (SELECT 1 FROM outrider_delivery d JOIN outrider_endpoint n ON n.id = d.endpoint"
-    "   WHERE d.event = e.id AND (?6 IS NULL OR d.endpoint = ?6)"
+    "   WHERE " OUTRIDER_OF_EVENT("e.id") " AND (?6 IS NULL OR d.endpoint = ?6)"
     "   AND (?7 IS NULL OR ?7 = CASE WHEN d.state <> 0 THEN d.state"
     "     WHEN d.id <= n.cancel_through THEN 5 WHEN n.state <> 0 THEN 1 ELSE 0 END))"
     " ORDER BY e.id DESC LIMIT ?5";
@@ -41,7 +42,8 @@ constexpr const char* kEventsFailed = OUTRIDER_EVENT_COLUMNS
   " FROM outrider_delivery d JOIN outrider_endpoint n ON n.id = d.endpoint"
 
 constexpr const char* kDelivery = OUTRIDER_DELIVERY_COLUMNS " WHERE d.id = ?";
-constexpr const char* kDeliveries = OUTRIDER_DELIVERY_COLUMNS " WHERE d.event = ? ORDER BY d.id";
+constexpr const char* kDeliveries =
+    OUTRIDER_DELIVERY_COLUMNS " WHERE " OUTRIDER_OF_EVENT("?1") " ORDER BY d.id";
 #undef OUTRIDER_EVENT_COLUMNS
 #undef OUTRIDER_EVENT_FILTER
 #undef OUTRIDER_DELIVERY_COLUMNS

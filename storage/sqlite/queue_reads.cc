@@ -1,5 +1,5 @@
 // What waits, by endpoint: one walk over the narrow table of waiting work, one over what stands
-// behind an ordering key. The finished are not counted, their sums are kept (outrider_total).
+// behind an ordering key. The finished are not counted, their sums are kept (tally.h).
 #include <algorithm>
 #include <map>
 
@@ -31,11 +31,12 @@ constexpr const char* kBehindOfOne =
     " min(CASE WHEN l.delivery > ?2 THEN l.delivery END)"
     " FROM outrider_lane l JOIN outrider_delivery d ON d.id = l.delivery"
     " WHERE l.endpoint = ?1 AND d.next_at IS NULL";
-constexpr const char* kTotalsOfOne = "SELECT state, count FROM outrider_total WHERE endpoint = ?";
+constexpr const char* kTotalsOfOne =
+    "SELECT error, count FROM outrider_tally WHERE slot = ? AND endpoint = ?";
 constexpr const char* kAcceptedAt =
     "SELECT e.created_at FROM outrider_delivery d JOIN outrider_event e ON e.id = d.event"
     " WHERE d.id = ?";
-constexpr const char* kTotals = "SELECT endpoint, state, count FROM outrider_total";
+constexpr const char* kTotals = "SELECT endpoint, error, count FROM outrider_tally WHERE slot = ?";
 constexpr const char* kInbox =
     "SELECT (SELECT count(*) FROM outrider_outbox WHERE state = 'new'),"
     " (SELECT count(*) FROM outrider_outbox WHERE state = 'rejected')";
@@ -121,7 +122,7 @@ QueueCounts read_queue(Db& db, std::int64_t now) {
                            DeliveryState::kExpired, DeliveryState::kCancelled}) {
     counts.finished[state] = 0;
   }
-  auto totals = db.query(kTotals);
+  auto totals = db.query(kTotals, kFinishedSlot);
   while (totals.next()) {
     counts.finished[static_cast<DeliveryState>(totals.integer(1))] += tally(totals, 2);
   }
@@ -137,7 +138,7 @@ std::vector<EndpointCounts> read_queue_by_endpoint(Db& db, std::int64_t now) {
   const Snapshot snapshot(db);
   std::map<EndpointRow, std::uint64_t> exhausted;
   {
-    auto totals = db.query(kTotals);
+    auto totals = db.query(kTotals, kFinishedSlot);
     while (totals.next()) {
       if (static_cast<DeliveryState>(totals.integer(1)) == DeliveryState::kExhausted) {
         exhausted[totals.integer(0)] = tally(totals, 2);
@@ -183,7 +184,7 @@ EndpointCensus read_endpoint_census(Db& db, EndpointRow row, std::int64_t since,
   census.waiting.held = active ? 0 : found.waiting;
   census.waiting.oldest_at = accepted_at(db, found.oldest);
   if (active) census.waiting.next_at = found.next_at;
-  auto totals = db.query(kTotalsOfOne, row);
+  auto totals = db.query(kTotalsOfOne, kFinishedSlot, row);
   while (totals.next()) {
     census.finished[static_cast<DeliveryState>(totals.integer(0))] += tally(totals, 1);
   }

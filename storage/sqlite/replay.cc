@@ -10,6 +10,7 @@
 
 #include "storage/sqlite/accepted.h"
 #include "storage/sqlite/audit.h"
+#include "storage/sqlite/of_event.h"
 #include "storage/sqlite/reads.h"
 #include "storage/sqlite/transaction.h"
 
@@ -30,7 +31,8 @@ constexpr const char* kInSpan =
 constexpr const char* kNamed = OUTRIDER_REPLAY_COLUMNS " WHERE id = ?3";
 #undef OUTRIDER_REPLAY_COLUMNS
 constexpr const char* kDelivery =
-    "SELECT id, state, attempts FROM outrider_delivery WHERE event = ? AND endpoint = ?"
+    "SELECT id, state, attempts FROM outrider_delivery d"
+    " WHERE " OUTRIDER_OF_EVENT("?1") " AND endpoint = ?2"
     " ORDER BY id DESC LIMIT 1";
 constexpr const char* kWants =
     "SELECT types = '[]' OR EXISTS (SELECT 1 FROM json_each(types) WHERE value = ?2)"

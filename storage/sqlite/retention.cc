@@ -11,6 +11,7 @@
 #include "core/assert.h"
 #include "storage/sqlite/accepted.h"
 #include "storage/sqlite/notices.h"
+#include "storage/sqlite/of_event.h"
 #include "storage/sqlite/transaction.h"
 
 namespace outrider::storage {
@@ -34,7 +35,7 @@ constexpr const char* kTrimInbox =
     " (SELECT id FROM outrider_outbox ORDER BY id LIMIT ?2)";
 constexpr const char* kWalk =
     "SELECT id, created_at, flags, EXISTS (SELECT 1 FROM outrider_delivery d"
-    "   WHERE d.event = e.id AND (d.state = 0 OR d.finished_at >= ?2))"
+    "   WHERE " OUTRIDER_OF_EVENT("e.id") " AND (d.state = 0 OR d.finished_at >= ?2))"
     " FROM outrider_event e WHERE id > ?1 ORDER BY id LIMIT ?3";
 constexpr const char* kPurge =
     "UPDATE outrider_event SET body = NULL, flags = flags | 4 WHERE id = ?";
@@ -46,9 +47,11 @@ constexpr const char* kSetPurgedThrough =
 constexpr const char* kNewest =
     "SELECT (SELECT max(id) FROM outrider_event), (SELECT max(id) FROM outrider_delivery)";
 constexpr const char* kDeliveriesOf =
-    "SELECT id, endpoint, state FROM outrider_delivery WHERE event = ? ORDER BY id";
+    "SELECT id, endpoint, state FROM outrider_delivery d WHERE " OUTRIDER_OF_EVENT(
+        "?1") " ORDER BY id";
 constexpr const char* kEraseAttempts = "DELETE FROM outrider_attempt WHERE id >= ? AND id < ?";
-constexpr const char* kEraseDeliveries = "DELETE FROM outrider_delivery WHERE event = ?";
+constexpr const char* kEraseDeliveries =
+    "DELETE FROM outrider_delivery AS d WHERE " OUTRIDER_OF_EVENT("?1");
 constexpr const char* kEraseKey =
     "DELETE FROM outrider_idempotency WHERE (account, provider, key) IN"
     " (SELECT account, provider, idempotency_key FROM outrider_event WHERE id = ?)";
@@ -136,7 +139,7 @@ void remove_event(Transaction& tx, EventRow event, const std::vector<StoredDeliv
     mark_removed(tx, delivery.id);
     tx.db.run(kEraseAttempts, delivery.id * kAttemptsPerDelivery,
               (delivery.id + 1) * kAttemptsPerDelivery);
-    --tx.totals[{delivery.endpoint, static_cast<int>(delivery.state)}];
+    count_finished(tx.tallies, delivery.endpoint, delivery.state, -1);
   }
   tx.db.run(kEraseDeliveries, event);
   tx.db.run(kEraseKey, event);

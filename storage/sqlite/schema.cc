@@ -25,17 +25,16 @@ constexpr const char* kAddMeta = "INSERT OR IGNORE INTO outrider_meta (name, val
 constexpr const char* kIdKey = "SELECT value FROM outrider_meta WHERE name = 'id_key'";
 
 constexpr std::array kOneRowOfEach{
-    "SELECT * FROM outrider_meta LIMIT 1",          "SELECT * FROM outrider_endpoint LIMIT 1",
-    "SELECT * FROM outrider_secret LIMIT 1",        "SELECT * FROM outrider_account LIMIT 1",
-    "SELECT * FROM outrider_event LIMIT 1",         "SELECT * FROM outrider_idempotency LIMIT 1",
-    "SELECT * FROM outrider_delivery LIMIT 1",      "SELECT * FROM outrider_due LIMIT 1",
-    "SELECT * FROM outrider_lane LIMIT 1",          "SELECT * FROM outrider_attempt LIMIT 1",
-    "SELECT * FROM outrider_total LIMIT 1",         "SELECT * FROM outrider_change LIMIT 1",
-    "SELECT * FROM outrider_key LIMIT 1",           "SELECT * FROM outrider_audit LIMIT 1",
-    "SELECT * FROM outrider_link LIMIT 1",          "SELECT * FROM outrider_outbox LIMIT 1",
-    "SELECT * FROM outrider_token LIMIT 1",         "SELECT * FROM outrider_notice LIMIT 1",
-    "SELECT * FROM outrider_notice_cursor LIMIT 1", "SELECT * FROM outrider_tally LIMIT 1",
-    "SELECT * FROM outrider_accepted LIMIT 1",
+    "SELECT * FROM outrider_meta LIMIT 1",     "SELECT * FROM outrider_endpoint LIMIT 1",
+    "SELECT * FROM outrider_secret LIMIT 1",   "SELECT * FROM outrider_account LIMIT 1",
+    "SELECT * FROM outrider_event LIMIT 1",    "SELECT * FROM outrider_idempotency LIMIT 1",
+    "SELECT * FROM outrider_delivery LIMIT 1", "SELECT * FROM outrider_due LIMIT 1",
+    "SELECT * FROM outrider_lane LIMIT 1",     "SELECT * FROM outrider_attempt LIMIT 1",
+    "SELECT * FROM outrider_change LIMIT 1",   "SELECT * FROM outrider_key LIMIT 1",
+    "SELECT * FROM outrider_audit LIMIT 1",    "SELECT * FROM outrider_link LIMIT 1",
+    "SELECT * FROM outrider_outbox LIMIT 1",   "SELECT * FROM outrider_token LIMIT 1",
+    "SELECT * FROM outrider_notice LIMIT 1",   "SELECT * FROM outrider_notice_cursor LIMIT 1",
+    "SELECT * FROM outrider_tally LIMIT 1",    "SELECT * FROM outrider_accepted LIMIT 1",
 };
 
 const std::vector<Migration>& all_migrations() {

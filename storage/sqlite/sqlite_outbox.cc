@@ -186,10 +186,9 @@ Result<std::vector<Outcome>> SqliteOutbox::apply(std::span<const Mutation> batch
                  .sealing = sealing_,
                  .retention = retention_,
                  .followed_through = follower_.followed_through(),
-                 .totals = {},
                  .tallies = {},
-                 .first_new = {},
-                 .last_new = {},
+                 .newest_before = {},
+                 .newest_delivery = {},
                  .plain_erased_at = {},
                  .maintained_at = {},
                  .chain_key = std::exchange(chain_key_, std::nullopt),
@@ -199,7 +198,6 @@ Result<std::vector<Outcome>> SqliteOutbox::apply(std::span<const Mutation> batch
   if (!writer_->run(kBegin)) return tl::unexpected(roll_back());
   sealing_.begin(*writer_);
   auto outcomes = run(tx, batch);
-  write_totals(tx);
   write_tallies(*writer_, tx.tallies);
   write_chain(tx);
   if (writer_->failed()) {

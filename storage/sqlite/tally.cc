@@ -65,8 +65,15 @@ void tally(Tallies& tallies, EndpointRow endpoint, const AttemptRecord& attempt)
   counted.last_at = std::max(counted.last_at, ended_at);
 }
 
+void count_finished(Tallies& tallies, EndpointRow endpoint, DeliveryState state,
+                    std::int64_t change) {
+  tallies[{.slot = kFinishedSlot, .endpoint = endpoint, .error = static_cast<int>(state)}].count +=
+      change;
+}
+
 void write_tallies(Db& db, Tallies& tallies) {
   for (const auto& [key, counted] : tallies) {
+    if (counted.count == 0) continue;
     db.run(kAdd, key.slot, key.endpoint, key.error, key.bucket, counted.count, counted.last_at);
   }
   tallies.clear();

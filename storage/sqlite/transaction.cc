@@ -15,8 +15,8 @@ constexpr const char* kLoadDelivery =
     "SELECT event, endpoint, state, attempts, attempts_base, next_at, ordering_key"
     " FROM outrider_delivery WHERE id = ?";
 constexpr const char* kInsertDelivery =
-    "INSERT INTO outrider_delivery (event, endpoint, state, next_at, finished_at, ordering_key,"
-    " reason) VALUES (?, ?, ?, ?, ?, ?, ?)";
+    "INSERT INTO outrider_delivery (id, event, endpoint, state, next_at, finished_at,"
+    " ordering_key, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr const char* kSetPending =
     "UPDATE outrider_delivery SET state = 0, attempts = ?2, attempts_base = ?3, next_at = ?4,"
     " finished_at = NULL, reason = NULL WHERE id = ?1";
@@ -43,9 +43,7 @@ constexpr const char* kSweepPage =
     " ORDER BY next_at, delivery LIMIT ?";
 constexpr const char* kInsertChange =
     "INSERT INTO outrider_change (kind, object, at) VALUES (?, ?, ?)";
-constexpr const char* kAddTotal =
-    "INSERT INTO outrider_total (endpoint, state, count) VALUES (?1, ?2, ?3)"
-    " ON CONFLICT (endpoint, state) DO UPDATE SET count = count + ?3";
+constexpr const char* kNewest = "SELECT coalesce(max(id), 0) FROM outrider_delivery";
 
 int stored(DeliveryState state) { return static_cast<int>(state); }
 
@@ -75,16 +73,24 @@ void promote_next(Transaction& tx, const StoredDelivery& left, std::int64_t now,
 DeliveryRow put_delivery(Transaction& tx, const NewDelivery& row, DeliveryState state,
                          std::optional<std::int64_t> next_at, std::string_view reason) {
   const bool finished = state != DeliveryState::kPending;
-  tx.db.run(kInsertDelivery, row.event, row.endpoint, stored(state), next_at,
+  const DeliveryRow newest = newest_delivery(tx);
+  const DeliveryRow id = row.is_first && row.event > newest ? row.event : newest + 1;
+  tx.db.run(kInsertDelivery, id, row.event, row.endpoint, stored(state), next_at,
             finished ? std::optional(row.now) : std::nullopt, maybe(row.ordering_key),
             maybe(reason));
-  const DeliveryRow id = tx.db.last_row_id();
-  if (!tx.first_new) tx.first_new = id;
-  tx.last_new = id;
+  tx.newest_delivery = id;
   return id;
 }
 
 }  // namespace
+
+DeliveryRow newest_delivery(Transaction& tx) {
+  if (!tx.newest_delivery) {
+    auto row = tx.db.query(kNewest);
+    tx.newest_delivery = tx.newest_before = row.next() ? row.integer(0) : 0;
+  }
+  return *tx.newest_delivery;
+}
 
 std::optional<StoredDelivery> load_delivery(Transaction& tx, DeliveryRow id) {
   std::optional<StoredDelivery> found;
@@ -125,7 +131,7 @@ void insert_delivery(Transaction& tx, const NewDelivery& row, std::vector<DueRow
 
 void insert_cancelled(Transaction& tx, const NewDelivery& row, std::string_view reason) {
   put_delivery(tx, row, DeliveryState::kCancelled, std::nullopt, reason);
-  ++tx.totals[{row.endpoint, stored(DeliveryState::kCancelled)}];
+  count_finished(tx.tallies, row.endpoint, DeliveryState::kCancelled, 1);
 }
 
 void make_due(Transaction& tx, StoredDelivery& delivery, std::int64_t at,
@@ -154,8 +160,8 @@ void end_delivery(Transaction& tx, StoredDelivery& delivery, DeliveryState state
   const bool had_due_row = delivery.next_at.has_value();
   remove_due(tx, delivery);
   tx.db.run(kSetFinished, delivery.id, stored(state), delivery.attempts, now, maybe(reason));
-  if (!was_pending) --tx.totals[{delivery.endpoint, stored(delivery.state)}];
-  ++tx.totals[{delivery.endpoint, stored(state)}];
+  if (!was_pending) count_finished(tx.tallies, delivery.endpoint, delivery.state, -1);
+  count_finished(tx.tallies, delivery.endpoint, state, 1);
   delivery.state = state;
   if (state == DeliveryState::kExhausted) {
     note_delivery(tx, NoticeKind::kDeliveryExhausted, delivery, reason, now);
@@ -170,7 +176,7 @@ void end_delivery(Transaction& tx, StoredDelivery& delivery, DeliveryState state
 void revive_delivery(Transaction& tx, StoredDelivery& delivery, std::int64_t now,
                      std::vector<DueRow>& due) {
   OUTRIDER_ASSERT(core::is_terminal(delivery.state));
-  --tx.totals[{delivery.endpoint, stored(delivery.state)}];
+  count_finished(tx.tallies, delivery.endpoint, delivery.state, -1);
   delivery.attempts_base = delivery.attempts;
   bool waits = false;
   if (delivery.ordering_key) {
@@ -224,13 +230,6 @@ void sweep(Transaction& tx, EndpointRow endpoint, std::int64_t now, std::uint32_
 void log_change(Transaction& tx, ChangeKind kind, std::int64_t object, std::int64_t now) {
   tx.db.run(kInsertChange, static_cast<int>(kind), object, now);
   tx.logged_change = true;
-}
-
-void write_totals(Transaction& tx) {
-  for (const auto& [key, change] : tx.totals) {
-    if (change != 0) tx.db.run(kAddTotal, key.first, key.second, change);
-  }
-  tx.totals.clear();
 }
 
 std::optional<std::string> encode_trace(const core::TraceContext& trace) {

@@ -6,7 +6,9 @@
 //   - of the pending deliveries of one endpoint with one ordering key, all of them rows in
 //   outrider_lane,
 //     exactly one has a row in outrider_due;
-//   - outrider_total counts the finished deliveries that exist, by endpoint and state.
+//   - outrider_tally counts the finished deliveries that exist, by endpoint and state;
+//   - the first delivery of an event has the row id of its event, unless that was not free
+//     (of_event.h).
 // `held` is not stored, and neither is every cancellation at once: a pending delivery whose id is
 // not above its endpoint's cancel_through is cancelled already for everybody who asks; its row
 // follows in bounded steps (sweep).
@@ -53,9 +55,9 @@ struct Transaction {
   Sealing& sealing;
   Retention retention;
   std::int64_t followed_through = 0;  // of outrider_change: read by this connection's engine
-  std::map<std::pair<EndpointRow, int>, std::int64_t> totals;  // changes to outrider_total
   Tallies tallies;
-  std::optional<DeliveryRow> first_new, last_new;  // deliveries inserted
+  std::optional<DeliveryRow> newest_before,
+      newest_delivery;  // of this transaction, and now; unset: not asked
   bool logged_change = false;
   bool empty_log = false;  // erased text must leave the write-ahead log too, now
   std::optional<std::int64_t> plain_erased_at;  // the same for what came in plain: soon
@@ -89,6 +91,7 @@ struct StoredDelivery {
 
 struct NewDelivery {
   EventRow event = 0;
+  bool is_first = false;  // of an event inserted just now
   EndpointRow endpoint = 0;
   EndpointState endpoint_state = EndpointState::kActive;
   std::string_view ordering_key;  // empty: none
@@ -98,6 +101,9 @@ struct NewDelivery {
 void insert_delivery(Transaction& tx, const NewDelivery& row, std::vector<DueRow>& due);
 // One that is cancelled before it began.
 void insert_cancelled(Transaction& tx, const NewDelivery& row, std::string_view reason);
+
+// The newest one there is; 0: none.
+[[nodiscard]] DeliveryRow newest_delivery(Transaction& tx);
 
 // Makes `delivery` (its counts as set in the value, and no row in outrider_due) pending and due at
 // `at`.
@@ -129,9 +135,6 @@ void log_change(Transaction& tx, ChangeKind kind, std::int64_t object, std::int6
 // For good: secrets erased, what is pending cancelled.
 void remove_endpoint(Transaction& tx, EndpointRow endpoint, const std::string& reason,
                      std::int64_t now);
-
-// Writes the sums that were gathered; the last thing before the commit.
-void write_totals(Transaction& tx);
 
 // Failure times and event types as stored.
 [[nodiscard]] std::string encode_times(const std::vector<core::WallTime>& times);

@@ -270,6 +270,9 @@ TEST_F(SqliteChainTest, a_chain_of_schema_version_6_goes_on) {
   write_as_anybody(
       "INSERT INTO outrider_meta SELECT 'chain_head', digest FROM outrider_link WHERE kind = 5;"
       "DELETE FROM outrider_link WHERE kind = 5;"
+      "DROP INDEX outrider_delivery_of_event;"
+      "CREATE INDEX outrider_delivery_by_event ON outrider_delivery (event);"
+      "CREATE TABLE outrider_total (endpoint, state, count);"
       "UPDATE outrider_meta SET value = 6 WHERE name = 'schema_version'");
   open(true);
   EXPECT_EQ(verify().fault_count, 0U) << words(verify());

@@ -42,7 +42,8 @@ constexpr Invariant kInvariants[] = {
      " ON d.id = l.delivery GROUP BY l.endpoint, l.key HAVING count(d.next_at) <> 1)"},
     {"totals count the finished deliveries",
      "SELECT count(*) FROM (SELECT endpoint, state, sum(n) AS n FROM"
-     " (SELECT endpoint, state, count AS n FROM outrider_total UNION ALL"
+     " (SELECT endpoint, error AS state, count AS n FROM outrider_tally WHERE slot = 2147483647"
+     "  UNION ALL"
      "  SELECT endpoint, state, -count(*) FROM outrider_delivery WHERE state <> 0"
      "  GROUP BY endpoint, state) GROUP BY endpoint, state HAVING sum(n) <> 0)"},
     {"attempts are counted, numbered from 1 without a gap",

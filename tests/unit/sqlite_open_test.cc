@@ -80,7 +80,7 @@ TEST_F(SqliteOpenTest, it_is_set_for_durability) {
   EXPECT_EQ(host.ask("PRAGMA journal_mode"), "wal");
   EXPECT_EQ(host.ask("PRAGMA page_size"), "4096");
   EXPECT_EQ(host.ask("PRAGMA user_version"), "0") << "that one is the host's";
-  EXPECT_EQ(host.ask("SELECT value FROM outrider_meta WHERE name = 'schema_version'"), "7");
+  EXPECT_EQ(host.ask("SELECT value FROM outrider_meta WHERE name = 'schema_version'"), "8");
 }
 
 TEST_F(SqliteOpenTest, what_is_missing_is_not_found_and_not_created) {
@@ -239,6 +239,52 @@ TEST_F(SqliteOpenTest, events_of_an_earlier_schema_are_found_by_the_time_of_thei
   EXPECT_EQ(HostConnection(path_).ask("SELECT count(*) FROM outrider_accepted"), "2");
 }
 
+TEST_F(SqliteOpenTest, deliveries_of_an_earlier_schema_are_found_and_counted) {
+  {
+    HostConnection host(path_);
+    for (const char* name :
+         {"0001_outbox.sql", "0002_tokens.sql", "0003_notices.sql", "0004_attempt_tally.sql",
+          "0005_event_time.sql", "0006_accepted.sql", "0007_bundles.sql"}) {
+      std::ifstream file(source_dir() + "/schemas/sql/sqlite/" + name);
+      ASSERT_EQ(host.run(std::string(std::istreambuf_iterator<char>(file), {})), SQLITE_OK);
+    }
+    ASSERT_EQ(host.run("INSERT INTO outrider_meta VALUES ('schema_version', 7),"
+                       " ('id_key', randomblob(32));"
+                       "INSERT INTO outrider_event (account, provider, type, created_at)"
+                       " VALUES ('acme', 'shop', 'loan.paid', 1), ('acme', 'shop', 'loan.paid', 1);"
+                       "INSERT INTO outrider_endpoint (account, provider, url, types, description,"
+                       " rate_per_second, max_in_flight, created_at, state_changed_at)"
+                       " VALUES ('acme', 'shop', 'https://x.example/', '[]', '', 0, 0, 1, 1);"
+                       "INSERT INTO outrider_delivery (event, endpoint, state, finished_at)"
+                       " VALUES (2, 1, 2, 5), (2, 1, 3, 5), (1, 1, 2, 5);"
+                       "INSERT INTO outrider_total VALUES (1, 2, 2), (1, 3, 1)"),
+              SQLITE_OK);
+  }
+  auto outbox = open();
+  const auto deliveries_of = [&outbox](EventRow event) {
+    std::vector<DeliveryRow> rows;
+    const auto found = outbox->deliveries(event);
+    for (const DeliveryRecord& delivery : found.value()) rows.push_back(delivery.row);
+    return rows;
+  };
+  EXPECT_THAT(deliveries_of(1), ElementsAre(3));
+  EXPECT_THAT(deliveries_of(2), ElementsAre(1, 2));
+  auto finished = outbox->queue(10)->finished;
+  EXPECT_EQ(finished[DeliveryState::kDelivered], 2U);
+  EXPECT_EQ(finished[DeliveryState::kExhausted], 1U);
+
+  AddEndpoint another;
+  another.spec = {
+      .account = "acme", .provider = "shop", .url = "https://y.example/", .secret = "s"};
+  const Mutation batch[] = {another, sample_event(), sample_event()};
+  ASSERT_TRUE(outbox->apply(batch));
+  EXPECT_THAT(deliveries_of(4), ElementsAre(4, 5)) << "the first has the row id of its event";
+  EXPECT_THAT(deliveries_of(6), ElementsAre(6, 7));
+  EXPECT_EQ(HostConnection(path_).ask("SELECT group_concat(event) FROM outrider_delivery"
+                                      " INDEXED BY outrider_delivery_of_event WHERE id <> event"),
+            "1,2,4,6");
+}
+
 // ---- what is refused ----
 
 TEST_F(SqliteOpenTest, a_newer_schema_is_left_alone_and_both_versions_are_named) {
@@ -248,7 +294,7 @@ TEST_F(SqliteOpenTest, a_newer_schema_is_left_alone_and_both_versions_are_named)
     const Error refused = refusal({.path = path_, .create = create});
     EXPECT_EQ(refused.code, ErrorCode::kTooNew);
     EXPECT_THAT(refused.message, HasSubstr("99"));
-    EXPECT_THAT(refused.message, HasSubstr("up to 7"));
+    EXPECT_THAT(refused.message, HasSubstr("up to 8"));
     EXPECT_THAT(refused.where, HasSubstr("x.db"));
   }
 }
