@@ -30,35 +30,13 @@ Dispatcher::Dispatcher(Parts parts, DispatcherOptions options)
       scheduler_(with_work_ahead(options_.scheduler)),
       window_(options_.scheduler.max_in_flight) {}
 
-Dispatcher::~Dispatcher() {
-  parts_.timers.cancel(wake_timer_);
-  parts_.timers.cancel(maintain_timer_);
-}
-
-void Dispatcher::start(std::function<void()> ready) {
-  const std::int64_t now = core::to_ms(parts_.clock.wall());
-  parts_.storage.read<std::vector<storage::EndpointRecord>>(
-      [now](storage::Outbox& outbox) { return outbox.endpoints(now); },
-      [this, ready = std::move(ready)](Result<std::vector<storage::EndpointRecord>> records) {
-        if (!records) {
-          failed_ = true;
-          parts_.failed(records.error());
-          ready();
-          return;
-        }
-        for (storage::EndpointRecord& record : *records) put_endpoint(std::move(record));
-        on_foreign_commit();
-        maintain();
-        ready();
-      });
-}
+Dispatcher::~Dispatcher() { parts_.timers.cancel(wake_timer_); }
 
 void Dispatcher::stop(std::function<void()> done) {
   stopping_ = true;
   stopped_ = std::move(done);
   parts_.timers.cancel(wake_timer_);
-  parts_.timers.cancel(maintain_timer_);
-  wake_timer_ = maintain_timer_ = 0;
+  wake_timer_ = 0;
   check_stopped();
 }
 
@@ -78,10 +56,6 @@ void Dispatcher::pump() {
   arm_timer();
 }
 
-void Dispatcher::on_enqueued(const storage::Enqueued& enqueued) {
-  add_due(enqueued.due, parts_.clock.wall());
-}
-
 void Dispatcher::add_due(const std::vector<storage::DueRow>& rows,
                          std::optional<core::WallTime> committed_at) {
   for (const storage::DueRow& row : rows) {
@@ -90,7 +64,7 @@ void Dispatcher::add_due(const std::vector<storage::DueRow>& rows,
       item.committed_at = committed_at;
       scheduler_.add(row.endpoint, item);
     } else {
-      load_endpoint(row.endpoint);  // added by another process a moment ago
+      parts_.load_endpoint(row.endpoint);  // added by another process a moment ago
     }
   }
 }
@@ -259,7 +233,7 @@ void Dispatcher::launch(Flight& flight) {
   if (flight.job.endpoint_state != EndpointState::kActive) {
     // An operator was faster than the change log.
     set_sending(endpoint, false);
-    load_endpoint(claim.endpoint);
+    parts_.load_endpoint(claim.endpoint);
     abandon(flight);
     return;
   }

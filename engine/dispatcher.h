@@ -18,7 +18,8 @@
 // dropped.
 // - Health is counted in the order in which attempts complete.
 //
-// One thread, the loop's. Time comes from Clock, so a test can run days in milliseconds.
+// There may be several, each with a loop and endpoints of its own (dispatchers.h). One thread, that
+// loop's. Time comes from Clock, so a test can run days in milliseconds.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -53,11 +53,6 @@ namespace outrider {
 struct DispatcherOptions {
   core::SchedulerLimits scheduler;
   core::UrlRules urls;
-  std::uint32_t retain_payload_days = 30;
-  std::uint32_t retain_attempt_days = 400;
-  core::Duration maintain_every{60'000};
-  // What plain SQL brought in is gone from the write-ahead log this long after its pickup.
-  core::Duration plain_in_log{5'500};
   core::Duration storage_retry{250};  // between two tries to record a result
 };
 
@@ -72,9 +67,12 @@ class Dispatcher {
     const Intake& intake;
     const Log& log;
     Metrics& metrics;
-    std::function<double()> roll;        // [0, 1), for jitter
-    std::function<void(Error)> failed;   // the engine cannot go on
-    std::function<void()> noticed = {};  // there may be new notices
+    std::function<double()> roll;  // [0, 1), for jitter
+    // Its stored state is wanted, by put_endpoint() or forget_endpoint().
+    std::function<void(storage::EndpointRow)> load_endpoint;
+    std::function<void(Error)> failed;    // the engine cannot go on
+    std::function<void()> maintain = {};  // what a deactivation leaves is to be tidied up
+    std::function<void()> noticed = {};   // there may be new notices
     // Calls back once the loop has looked, without waiting, for what is ready, and handled it.
     // Unset: as much is sent at once as the limits allow.
     std::function<void(std::function<void()>)> after_poll = {};
@@ -84,25 +82,26 @@ class Dispatcher {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  // Reads the endpoints and begins. `ready` once they are known, or once `failed` was told why not.
-  void start(std::function<void()> ready);
   // No new sends. `done` once nothing is in flight and every result is durable.
   void stop(std::function<void()> done);
 
-  // Own commits made rows due.
-  void on_enqueued(const storage::Enqueued& enqueued);
-  // Something outside may have committed to the database: look.
-  void on_foreign_commit();
-  // After StorageLink::drain(): claims, refills, timers.
+  // What is on the disk: of a new endpoint, or of one that has changed.
+  void put_endpoint(storage::EndpointRecord record);
+  void forget_endpoint(storage::EndpointRow row);
+  // Rows that have just become due. `committed_at`: of their event, where it was committed just
+  // now.
+  void add_due(const std::vector<storage::DueRow>& rows,
+               std::optional<core::WallTime> committed_at = {});
+  // There may be rows due that nobody told of.
+  void more_on_disk(storage::EndpointRow endpoint);
+  // An operator retried or cancelled it: what waits in memory may be out of date, the disk is
+  // right.
+  void moved(storage::EndpointRow endpoint, storage::DeliveryRow delivery);
+  // After any of these, and after StorageLink::drain(): claims, refills, timers.
   void pump();
 
   // Requests on the wire.
   [[nodiscard]] std::uint32_t in_flight() const { return parts_.sender.in_flight(); }
-
-  // Of a provider that is told of notices.
-  [[nodiscard]] bool has_listeners(const std::string& provider) const {
-    return listeners_.contains(provider);
-  }
 
  private:
   struct Breaker {
@@ -146,20 +145,10 @@ class Dispatcher {
   using AccountKey = std::pair<std::string, std::string>;  // provider, account
 
   // Endpoints (dispatcher_endpoints.cc).
-  void load_endpoint(storage::EndpointRow row);
-  void put_endpoint(storage::EndpointRecord record);
-  void forget_endpoint(storage::EndpointRow row);
   void load_account(const AccountKey& key);
-  void follow(const storage::ForeignChanges& changes);
-  void look_at(std::vector<storage::DeliveryRow> deliveries);
   Breaker& breaker_of(Endpoint& endpoint);
   void set_sending(Endpoint& endpoint, bool sends);
   void noticed() const;
-  void pick_up_inbox();
-  void picked_up(const storage::Applied& applied, Metrics::Provider series);
-  void refused_at_commit(std::int64_t inbox_row, Metrics::Provider series, const Error& error);
-  void maintain();
-  void maintain_within(core::Duration after);  // unless that is sooner already
 
   // Sending (dispatcher.cc).
   void request_refills();
@@ -176,9 +165,6 @@ class Dispatcher {
   void unreadable(Flight& flight);
   void arm_timer();
   core::DueItem to_item(const storage::DueRow& row) const;
-  // `committed_at`: of their event, where it was committed just now.
-  void add_due(const std::vector<storage::DueRow>& rows,
-               std::optional<core::WallTime> committed_at = {});
   void release(const core::Claim& claim, core::SlotResult result);
   void check_stopped();
 
@@ -227,17 +213,10 @@ class Dispatcher {
   std::map<storage::EndpointRow, Endpoint> endpoints_;
   std::map<AccountKey, Breaker> accounts_;
   HeldIdentities identities_;
-  // By provider: its endpoints, where it is told of notices.
-  std::map<std::string, std::set<storage::EndpointRow>> listeners_;
   core::Timers::Id wake_timer_ = 0;
-  core::Timers::Id maintain_timer_ = 0;
-  std::optional<core::Instant> maintain_at_;  // when it fires
   std::optional<core::Instant> wake_at_;
   std::uint32_t pending_results_ = 0;  // submitted or waiting to be submitted again
   bool stopping_ = false;
-  bool follow_running_ = false;
-  bool follow_again_ = false;
-  bool inbox_running_ = false;
   bool failed_ = false;
   std::function<void()> stopped_;
 };

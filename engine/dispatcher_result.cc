@@ -110,9 +110,9 @@ void Dispatcher::settle_switch_off(const core::Claim& claim,
                                    const storage::Deactivation& deactivation) {
   for (const storage::EndpointRow row : in_scope(claim.endpoint, deactivation.scope)) {
     endpoints_.at(row).switching_off = false;
-    load_endpoint(row);
+    parts_.load_endpoint(row);
   }
-  maintain();
+  if (parts_.maintain) parts_.maintain();
 }
 
 void Dispatcher::end_without_attempt(Flight& flight, core::DeliveryStep step, std::string reason) {
@@ -173,7 +173,7 @@ void Dispatcher::recorded(const storage::Finished& finished, Flight& flight) {
     noticed();
   }
   add_due(finished.due);
-  if (finished.stale_health) load_endpoint(claim.endpoint);
+  if (finished.stale_health) parts_.load_endpoint(claim.endpoint);
   const auto* attempt = std::get_if<storage::AttemptFinished>(&flight.result);
   if (attempt != nullptr && attempt->deactivate) settle_switch_off(claim, *attempt->deactivate);
   end_flight(flight);

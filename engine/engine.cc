@@ -2,38 +2,38 @@
 // here.
 //
 //   any thread      publish(): checks and canonicalises, then submits to the commit queue
-//   loop thread     Loop, Resolver, HttpSender, StorageLink, Dispatcher
+//   loop threads    Loop, Resolver, HttpSender, StorageLink, Dispatcher of each (EngineLoop)
+//   the first loop  Housekeeper, NoticeFeed, CommitWatch as well
 //   storage thread  Outbox
-//   API             its server is the loop's; two threads of its own read bodies and the database
+//   API             its server is the first loop's; two threads of its own read bodies and the
+//                   database
 //
-// Stopping runs the same way back: the dispatcher stops claiming, requests in flight finish or are
-// aborted at the drain limit, results become durable, the loop ends, the storage thread ends, then
+// Stopping runs the same way back: the dispatchers stop claiming, requests in flight finish or are
+// aborted at the drain limit, results become durable, the loops end, the storage thread ends, then
 // everything is taken down in reverse order.
-#include <pthread.h>
 #include <sys/resource.h>
 
 #include <atomic>
 #include <csignal>
 #include <future>
 #include <mutex>
+#include <numeric>
 #include <optional>
-#include <thread>
+#include <vector>
 
 #include "api/routes.h"
 #include "commit_watch.h"
 #include "core/target.h"
-#include "crypto/random.h"
-#include "dispatcher.h"
+#include "dispatchers.h"
 #include "engine_api.h"
+#include "engine_loop.h"
 #include "engine_readings.h"
+#include "housekeeper.h"
 #include "intake.h"
 #include "log.h"
 #include "metrics.h"
-#include "net/curl_sender.h"
 #include "net/egress_proxy.h"
-#include "net/loop.h"
 #include "net/own_addresses.h"
-#include "net/resolver.h"
 #include "net/wall_clock.h"
 #include "notice_feed.h"
 #include "notice_views.h"
@@ -42,13 +42,11 @@
 #include "outrider/provider.h"
 #include "storage/sqlite/sqlite_outbox.h"
 #include "storage/storage_thread.h"
-#include "storage_link.h"
 #include "wake.h"
 
 namespace outrider {
 namespace {
 
-constexpr core::Duration kLagEvery{250};
 // How long a success may wait for others to be committed with it.
 constexpr std::chrono::milliseconds kCommitPatience{4};
 
@@ -63,6 +61,7 @@ Result<void> check(const Options& options) {
   if (options.max_in_flight < 1 || options.max_in_flight > 4096) {
     return bad("must be 1 to 4096", "max_in_flight");
   }
+  if (options.loops < 1 || options.loops > 16) return bad("must be 1 to 16", "loops");
   if (!options.egress_proxy.empty()) {
     if (auto proxy = net::parse_egress_proxy(options.egress_proxy); !proxy) {
       return tl::unexpected(std::move(proxy.error()));
@@ -138,25 +137,32 @@ class Engine::Impl {
   Result<void> start();
   Result<bool> stop();
   void publish(const Event& event, std::function<void(Result<EventReceipt>)> done);
-  std::uint32_t in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
+  std::uint32_t in_flight() const noexcept {
+    return std::accumulate(loops_.begin(), loops_.end(), std::uint32_t{0},
+                           [](std::uint32_t sum, const auto& it) { return sum + it->in_flight(); });
+  }
   Result<void> health() const;
   std::string metrics_text(ReadProcess process) const;
   void on_next_turn(std::function<void()> call) {
-    if (running_) link_->post(std::move(call));
+    if (running_) first().post(std::move(call));
   }
 
  private:
-  Result<void> build_loop_side();
+  // The loop that everything but the sending of the others is on.
+  EngineLoop& first() { return *loops_.front(); }
+  Result<void> build_loops();
+  void connect_loops();
+  void build_housekeeping();
   Result<void> build_api();
   void watch_database();
-  void watch_lag();
   void count_publication(Metrics::Provider provider, const storage::Outcome& outcome);
+  void noticed();
   std::string on_datagram(const std::string& message);
   void probe(const std::function<void(Result<void>)>& done);
   void begin_stop();
+  void part_stopped();
   void end_stop(bool drained);
   void failed(Error error);
-  void drain_mailbox();
 
   Options options_;
   Providers providers_;
@@ -168,47 +174,107 @@ class Engine::Impl {
   mutable EngineReadings readings_;  // has its own locks
   std::optional<storage::NoticeRow> notices_after_;
 
-  std::unique_ptr<net::Loop> loop_;
-  std::unique_ptr<net::Loop::Waker> waker_;
-  std::unique_ptr<net::Resolver> resolver_;
-  std::unique_ptr<net::HttpSender> sender_;
+  std::vector<std::unique_ptr<EngineLoop>> loops_;
   std::unique_ptr<storage::StorageThread> storage_;
-  std::unique_ptr<StorageLink> link_;
+  Dispatchers dispatchers_;
   std::unique_ptr<NoticeFeed> notices_;
-  std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<Housekeeper> housekeeper_;
   std::unique_ptr<CommitWatch> commit_watch_;
   std::unique_ptr<net::Loop::Watch> wake_socket_;
   std::unique_ptr<EngineApi> api_;
-  std::thread thread_;
-  int parts_stopping_ = 0;  // of the loop's: the dispatcher, the API
-  bool drained_ = false;    // written by the loop thread, read after it was joined
-  bool stopping_ = false;
+  std::size_t dispatchers_stopping_ = 0;
+  int parts_stopping_ = 0;  // the dispatchers and the notices behind them; the API
+  bool ended_ = false;
+  bool drained_ = false;  // written by the first loop's thread, read after it was joined
 
   std::atomic<bool> running_ = false;
-  std::atomic<std::uint32_t> in_flight_ = 0;
   mutable std::mutex failure_mutex_;
   std::optional<Error> failure_;
 };
 
-Result<void> Engine::Impl::build_loop_side() {
-  loop_ = std::make_unique<net::Loop>();
-  auto resolver = net::Resolver::make(*loop_, {.servers = options_.dns_servers});
-  if (!resolver) return tl::unexpected(std::move(resolver.error()));
-  resolver_ = std::move(*resolver);
-  net::CurlSenderOptions sending{.user_agent = "outrider/" + std::string(version()),
-                                 .ca_file = options_.ca_file,
-                                 .max_idle_connections = connections_to_keep()};
+Result<void> Engine::Impl::build_loops() {
+  net::CurlSenderOptions sending{
+      .user_agent = "outrider/" + std::string(version()),
+      .ca_file = options_.ca_file,
+      .max_idle_connections = std::max(1U, connections_to_keep() / options_.loops)};
   if (!options_.egress_proxy.empty()) {
     auto proxy = net::parse_egress_proxy(options_.egress_proxy);
     if (!proxy) return tl::unexpected(std::move(proxy.error()));
     log_.line(net::wall_now(), "egress_proxy", {{LogField::kDetail, net::place_of(*proxy)}});
     sending.proxy = std::move(*proxy);
   }
-  auto sender = net::make_curl_sender(*loop_, *resolver_, rules_, std::move(sending));
-  if (!sender) return tl::unexpected(std::move(sender.error()));
-  sender_ = std::move(*sender);
-  waker_ = loop_->make_waker([this] { drain_mailbox(); });
+  std::vector<std::unique_ptr<EngineLoop>> loops;
+  for (std::uint32_t i = 0; i < options_.loops; ++i) {
+    auto made = EngineLoop::make(
+        {.thread_name = "outrider-loop" + (i == 0 ? std::string() : std::to_string(i)),
+         .dns_servers = options_.dns_servers,
+         .rules = rules_,
+         .sending = sending});
+    if (!made) return tl::unexpected(std::move(made.error()));
+    loops.push_back(std::move(*made));
+  }
+  loops_ = std::move(loops);
   return {};
+}
+
+// Everything that is not an endpoint's own is done on the first loop, also where another one needs
+// it.
+void Engine::Impl::connect_loops() {
+  core::UrlRules urls;
+  urls.allow_http = options_.targets.allow_http;
+  if (urls.allow_http) urls.ports.push_back(80);
+  urls.ports.insert(urls.ports.end(), options_.targets.allow_ports.begin(),
+                    options_.targets.allow_ports.end());
+  const std::uint32_t share = (options_.max_in_flight + options_.loops - 1) / options_.loops;
+  for (const std::unique_ptr<EngineLoop>& each : loops_) {
+    each->connect(*storage_,
+                  {.providers = providers_.core(),
+                   .intake = intake_,
+                   .log = log_,
+                   .metrics = metrics_,
+                   .load_endpoint =
+                       [this](storage::EndpointRow row) {
+                         first().post([this, row] { housekeeper_->load_endpoint(row); });
+                       },
+                   .failed = [this](Error error) { failed(std::move(error)); },
+                   .maintain = [this] { first().post([this] { housekeeper_->maintain(); }); },
+                   .noticed = [this] { first().post([this] { noticed(); }); }},
+                  {.scheduler = {.max_in_flight = share}, .urls = urls});
+    dispatchers_.add(each->dispatcher(), each->link());
+  }
+}
+
+void Engine::Impl::build_housekeeping() {
+  net::Loop& loop = first().loop();
+  housekeeper_ = std::make_unique<Housekeeper>(
+      Housekeeper::Parts{.clock = loop,
+                         .timers = loop,
+                         .storage = first().link(),
+                         .providers = providers_.core(),
+                         .intake = intake_,
+                         .metrics = metrics_,
+                         .dispatchers = dispatchers_,
+                         .failed = [this](Error error) { failed(std::move(error)); },
+                         .noticed = [this] { noticed(); }},
+      HousekeeperOptions{.retain_payload_days = options_.retain_payload_days,
+                         .retain_attempt_days = options_.retain_attempt_days});
+  notices_ = std::make_unique<NoticeFeed>(NoticeFeed::Parts{
+      .clock = loop,
+      .timers = loop,
+      .storage = first().link(),
+      .providers = providers_.core(),
+      .ids = intake_.ids(),
+      .log = log_,
+      .has_endpoints =
+          [this](const std::string& name) { return housekeeper_->has_listeners(name); },
+      .enqueued =
+          [this](const storage::Enqueued& made) { dispatchers_.due(made.due, net::wall_now()); },
+      .tell = options_.on_notice});
+}
+
+void Engine::Impl::noticed() {
+  notices_->look();
+  if (api_) api_->noted();
 }
 
 Result<void> Engine::Impl::build_api() {
@@ -221,19 +287,19 @@ Result<void> Engine::Impl::build_api() {
                                  providers_);
   if (!database) return tl::unexpected(std::move(database.error()));
   auto made = EngineApi::make(
-      options_.api, *loop_, log_,
+      options_.api, first().loop(), log_,
       {.publish =
            [this](const Event& event, std::function<void(Result<EventReceipt>)> done) {
              publish(event, std::move(done));
            },
-       .post = [this](std::function<void()> call) { link_->post(std::move(call)); },
+       .post = [this](std::function<void()> call) { first().post(std::move(call)); },
        .health = [this] { return health(); },
        .probe = [this](const std::function<void(Result<void>)>& done) { probe(done); },
        .database = std::move(*database),
        .metrics = metrics_,
        .metrics_text = [this] { return metrics_text(ReadProcess::kYes); },
-       .timers = *loop_,
-       .clock = *loop_,
+       .timers = first().loop(),
+       .clock = first().loop(),
        .unix_needs_token = options_.api.unix_needs_token});
   if (!made) return tl::unexpected(std::move(made.error()));
   api_ = std::move(*made);
@@ -262,7 +328,7 @@ Result<void> Engine::Impl::begin_notices() {
 
 Result<void> Engine::Impl::start() {
   if (running_ || storage_) return fail(ErrorCode::kConflict, "the engine was started before");
-  if (auto built = build_loop_side(); !built) return built;
+  if (auto built = build_loops(); !built) return built;
 
   const SignalsBlocked blocked;
   storage_ = std::make_unique<storage::StorageThread>(
@@ -270,64 +336,24 @@ Result<void> Engine::Impl::start() {
       [this](const storage::CommitQueue::Measure& commit) {
         metrics_.commit(commit.changes, commit.took, commit.failed);
       });
-  link_ = std::make_unique<StorageLink>(*storage_, [this] { waker_->wake(); });
-
-  core::UrlRules urls;
-  urls.allow_http = options_.targets.allow_http;
-  if (urls.allow_http) urls.ports.push_back(80);
-  urls.ports.insert(urls.ports.end(), options_.targets.allow_ports.begin(),
-                    options_.targets.allow_ports.end());
-  dispatcher_ = std::make_unique<Dispatcher>(
-      Dispatcher::Parts{
-          .clock = *loop_,
-          .timers = *loop_,
-          .sender = *sender_,
-          .storage = *link_,
-          .providers = providers_.core(),
-          .intake = intake_,
-          .log = log_,
-          .metrics = metrics_,
-          .roll = crypto::random_unit,
-          .failed = [this](Error error) { failed(std::move(error)); },
-          .noticed =
-              [this] {
-                notices_->look();
-                if (api_) api_->noted();
-              },
-          .after_poll = [this](std::function<void()> call) { loop_->after_poll(std::move(call)); }},
-      DispatcherOptions{.scheduler = {.max_in_flight = options_.max_in_flight},
-                        .urls = std::move(urls),
-                        .retain_payload_days = options_.retain_payload_days,
-                        .retain_attempt_days = options_.retain_attempt_days});
-
-  notices_ = std::make_unique<NoticeFeed>(NoticeFeed::Parts{
-      .clock = *loop_,
-      .timers = *loop_,
-      .storage = *link_,
-      .providers = providers_.core(),
-      .ids = intake_.ids(),
-      .log = log_,
-      .has_endpoints = [this](const std::string& name) { return dispatcher_->has_listeners(name); },
-      .enqueued = [this](const storage::Enqueued& made) { dispatcher_->on_enqueued(made); },
-      .tell = options_.on_notice});
+  connect_loops();
+  build_housekeeping();
 
   for (const std::string& net : options_.targets.allow_nets) {
     log_.line(net::wall_now(), "net_allowed", {{LogField::kNet, net}});
   }
   if (auto built = build_api(); !built) return built;
   watch_database();
-  watch_lag();
   std::promise<void> ready;
   auto is_ready = ready.get_future();
   running_ = true;
-  thread_ = std::thread([this, &ready] {
-    pthread_setname_np(pthread_self(), "outrider-loop");
+  for (std::size_t i = 1; i < loops_.size(); ++i) loops_[i]->run([] {});
+  first().run([this, &ready] {
     notices_->start(notices_after_);
-    dispatcher_->start([this, &ready] {
+    housekeeper_->start([this, &ready] {
       notices_->look();
       ready.set_value();
     });
-    loop_->run();
   });
   is_ready.wait();
   return health();
@@ -335,15 +361,15 @@ Result<void> Engine::Impl::start() {
 
 void Engine::Impl::watch_database() {
   commit_watch_ = std::make_unique<CommitWatch>(
-      CommitWatch::Parts{.loop = *loop_,
-                         .look = [this] { dispatcher_->on_foreign_commit(); },
-                         .busy = [this] { return link_->outstanding() > 0; }});
+      CommitWatch::Parts{.loop = first().loop(),
+                         .look = [this] { housekeeper_->on_foreign_commit(); },
+                         .busy = [this] { return first().link().outstanding() > 0; }});
   if (auto watched = commit_watch_->start(storage::wal_path(options_.database)); !watched) {
     log_.line(net::wall_now(), "wal_not_watched", {{LogField::kDetail, watched.error().message}});
   }
-  auto socket =
-      loop_->on_datagram(storage::wake_path(options_.database),
-                         [this](const std::string& message) { return on_datagram(message); });
+  auto socket = first().loop().on_datagram(
+      storage::wake_path(options_.database),
+      [this](const std::string& message) { return on_datagram(message); });
   if (socket) {
     wake_socket_ = std::move(*socket);
   } else {
@@ -351,24 +377,10 @@ void Engine::Impl::watch_database() {
   }
 }
 
-void Engine::Impl::watch_lag() {
-  const core::Instant due = loop_->now() + kLagEvery;
-  loop_->start(kLagEvery, [this, due] {
-    metrics_.loop_lag(loop_->now() - due);
-    if (!stopping_) watch_lag();
-  });
-}
-
 std::string Engine::Impl::on_datagram(const std::string& message) {
-  if (message == kStatusQuestion) return format_status({.in_flight = dispatcher_->in_flight()});
-  dispatcher_->on_foreign_commit();
+  if (message == kStatusQuestion) return format_status({.in_flight = in_flight()});
+  housekeeper_->on_foreign_commit();
   return {};
-}
-
-void Engine::Impl::drain_mailbox() {
-  link_->drain();
-  dispatcher_->pump();
-  in_flight_.store(dispatcher_->in_flight(), std::memory_order_relaxed);
 }
 
 void Engine::Impl::failed(Error error) {
@@ -425,8 +437,7 @@ void Engine::Impl::publish(const Event& event, std::function<void(Result<EventRe
     }
     auto& enqueued = std::get<storage::Enqueued>(*outcome);
     (*shared_done)(intake_.receipt(enqueued));
-    if (enqueued.due.empty()) return;
-    link_->post([this, enqueued = std::move(enqueued)] { dispatcher_->on_enqueued(enqueued); });
+    if (!enqueued.due.empty()) dispatchers_.due(std::move(enqueued.due), net::wall_now());
   };
   auto sent = storage_->submit(std::move(*enqueue), std::move(committed));
   if (!sent) {
@@ -436,30 +447,43 @@ void Engine::Impl::publish(const Event& event, std::function<void(Result<EventRe
 }
 
 void Engine::Impl::begin_stop() {
-  stopping_ = true;
-  loop_->start(core::Duration(options_.drain_timeout_ms), [this] {
-    sender_->abort_all();
-    end_stop(false);
-  });
-  const auto part_ended = [this] {
-    if (--parts_stopping_ == 0) end_stop(true);
-  };
+  first().loop().start(core::Duration(options_.drain_timeout_ms), [this] { end_stop(false); });
+  housekeeper_->stop();
   parts_stopping_ = api_ ? 2 : 1;
-  dispatcher_->stop([this, part_ended] { notices_->stop(part_ended); });
-  if (api_) api_->stop(part_ended);
+  dispatchers_stopping_ = loops_.size();
+  const auto stopped = [this] {
+    if (--dispatchers_stopping_ == 0) notices_->stop([this] { part_stopped(); });
+  };
+  for (const std::unique_ptr<EngineLoop>& each : loops_) {
+    each->post([this, loop = each.get(), stopped] {
+      loop->dispatcher().stop([this, stopped] { first().post(stopped); });
+    });
+  }
+  if (api_) api_->stop([this] { part_stopped(); });
+}
+
+void Engine::Impl::part_stopped() {
+  if (--parts_stopping_ == 0) end_stop(true);
 }
 
 void Engine::Impl::end_stop(bool drained) {
+  if (ended_) return;  // what is aborted ends too
+  ended_ = true;
   drained_ = drained;
   commit_watch_->stop();
   wake_socket_.reset();
-  loop_->stop();
+  for (const std::unique_ptr<EngineLoop>& each : loops_) {
+    each->post([loop = each.get(), drained] {
+      if (!drained) loop->abort_all();
+      loop->end();
+    });
+  }
 }
 
 Result<bool> Engine::Impl::stop() {
   if (!running_.exchange(false)) return true;
-  link_->post([this] { begin_stop(); });
-  thread_.join();
+  first().post([this] { begin_stop(); });
+  for (const std::unique_ptr<EngineLoop>& each : loops_) each->join();
   if (api_) api_->end_threads();
   readings_.close();
   storage_->stop();  // commits what publishers still have waiting; nothing calls back after this
@@ -467,12 +491,8 @@ Result<bool> Engine::Impl::stop() {
   api_.reset();
   commit_watch_.reset();
   notices_.reset();
-  dispatcher_.reset();
-  sender_.reset();
-  resolver_.reset();
-  link_.reset();
-  waker_.reset();
-  loop_.reset();
+  housekeeper_.reset();
+  loops_.clear();
   if (!state) return tl::unexpected(std::move(state.error()));
   return drained_;
 }

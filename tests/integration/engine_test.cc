@@ -322,6 +322,44 @@ TEST_F(EngineTest, many_threads_publish_and_each_event_arrives_once) {
   EXPECT_EQ(inbox.wait_for(0).size(), std::size_t{kThreads * kEach}) << "none twice";
 }
 
+TEST_F(EngineTest, several_loops_each_serve_their_endpoints) {
+  Inbox inbox;
+  const std::string url = receive("standard-webhooks", inbox);
+  Options options = options_of_engine();
+  options.loops = 3;
+  open_engine(std::move(options));
+  auto outside = database();
+  constexpr int kEndpoints = 7, kThreads = 3, kEach = 20;
+  std::set<std::string> endpoints;
+  for (int i = 0; i < kEndpoints; ++i) {
+    endpoints.insert(add_endpoint(*outside, "standard-webhooks", url));
+  }
+  std::vector<std::thread> publishers;
+  for (int i = 0; i < kThreads; ++i) {
+    publishers.emplace_back([&] {
+      for (int n = 0; n < kEach; ++n) {
+        const auto receipt = engine_->publish({.account = "acme",
+                                               .provider = "standard-webhooks",
+                                               .type = "loan.paid",
+                                               .payload = R"({"loan":7})"});
+        EXPECT_TRUE(receipt) << receipt.error().to_string();
+      }
+    });
+  }
+  for (std::thread& publisher : publishers) publisher.join();
+  const auto received = inbox.wait_for(std::size_t{kEndpoints} * kThreads * kEach);
+  EXPECT_EQ(received.size(), std::size_t{kEndpoints} * kThreads * kEach);
+  for (const Reception& reception : received) EXPECT_TRUE(reception.verdict);
+  const auto drained = engine_->stop();
+  ASSERT_TRUE(drained) << drained.error().to_string();
+  EXPECT_TRUE(*drained);
+  for (const std::string& endpoint : endpoints) {
+    const auto stats = outside->endpoint_stats(endpoint);
+    ASSERT_TRUE(stats) << stats.error().to_string();
+    EXPECT_EQ(stats->delivered, std::uint64_t{kThreads} * kEach) << endpoint;
+  }
+}
+
 TEST_F(EngineTest, a_publisher_in_another_connection_is_heard_while_the_engine_is_idle) {
   Inbox inbox;
   const std::string url = receive("standard-webhooks", inbox);

@@ -212,7 +212,7 @@ TEST(behaviour, a_replaced_secret_signs_until_its_end_and_not_at_it) {
 
 // One slot, which the slow endpoint holds for a second; what comes next has been read already.
 struct ReadAhead : World {
-  ReadAhead() : World({.providers_dir = {}, .max_in_flight = 1}) {
+  ReadAhead() : World({.providers_dir = {}, .max_in_flight = 1, .loops = 1}) {
     add_endpoint("slow", "lender-spender", "slow");
     next = add_endpoint("next", "lender-spender", "next");
     answer("slow", [](const net::HttpRequest&) { return Answer{.takes = 1s}; });

@@ -115,6 +115,11 @@ void VirtualSender::abort_all() {
   }
 }
 
+std::size_t loops_by_default() {
+  const char* asked = std::getenv("OUTRIDER_WORLD_LOOPS");
+  return asked == nullptr ? 1 : std::stoul(asked);
+}
+
 World::World(WorldOptions options)
     : options_(std::move(options)),
       providers_(must(Providers::load(options_.providers_dir))),
@@ -143,27 +148,55 @@ void World::boot() {
                                      IntakeLimits{});
   storage_ =
       std::make_unique<storage::StorageThread>(std::move(outbox), storage::CommitQueue::Limits{});
-  link_ = std::make_unique<StorageLink>(*storage_, [] {});
-  dispatcher_ = std::make_unique<Dispatcher>(
-      Dispatcher::Parts{.clock = time,
-                        .timers = time,
-                        .sender = sender,
-                        .storage = *link_,
-                        .providers = providers_.core(),
-                        .intake = *intake_,
-                        .log = log_,
-                        .metrics = metrics,
-                        .roll = [] { return 0.5; },
-                        .failed = [this](Error error) { failure_ = std::move(error); }},
-      DispatcherOptions{.scheduler = {.max_in_flight = options_.max_in_flight}, .urls = {}});
-  dispatcher_->start([] {});
+  dispatchers_ = std::make_unique<Dispatchers>();
+  for (std::size_t i = 0; i < options_.loops; ++i) add_loop();
+  housekeeper_ = std::make_unique<Housekeeper>(
+      Housekeeper::Parts{.clock = time,
+                         .timers = time,
+                         .storage = *loops_.front().link,
+                         .providers = providers_.core(),
+                         .intake = *intake_,
+                         .metrics = metrics,
+                         .dispatchers = *dispatchers_,
+                         .failed = [this](Error error) { failure_ = std::move(error); }},
+      HousekeeperOptions{});
+  housekeeper_->start([] {});
   settle();
+}
+
+void World::add_loop() {
+  const auto loops = static_cast<std::uint32_t>(options_.loops);
+  const std::uint32_t share = (options_.max_in_flight + loops - 1) / loops;
+  SendLoop loop{.sender = std::make_unique<SharedSender>(sender),
+                .link = std::make_unique<StorageLink>(*storage_, [] {}),
+                .dispatcher = nullptr};
+  loop.dispatcher = std::make_unique<Dispatcher>(
+      Dispatcher::Parts{
+          .clock = time,
+          .timers = time,
+          .sender = *loop.sender,
+          .storage = *loop.link,
+          .providers = providers_.core(),
+          .intake = *intake_,
+          .log = log_,
+          .metrics = metrics,
+          .roll = [] { return 0.5; },
+          .load_endpoint =
+              [this](storage::EndpointRow row) {
+                loops_.front().link->post([this, row] { housekeeper_->load_endpoint(row); });
+              },
+          .failed = [this](Error error) { failure_ = std::move(error); },
+          .maintain = [this] { loops_.front().link->post([this] { housekeeper_->maintain(); }); }},
+      DispatcherOptions{.scheduler = {.max_in_flight = share}, .urls = {}});
+  dispatchers_->add(*loop.dispatcher, *loop.link);
+  loops_.push_back(std::move(loop));
 }
 
 void World::halt() {
   storage_->stop();
-  dispatcher_.reset();
-  link_.reset();
+  housekeeper_.reset();
+  loops_.clear();
+  dispatchers_.reset();
   storage_.reset();
 }
 
@@ -191,9 +224,9 @@ Result<storage::Enqueued> World::publish(const Event& event) {
   auto enqueue = intake_->check(event, core::to_ms(time.wall()));
   if (!enqueue) return tl::unexpected(enqueue.error());
   std::optional<storage::Outcome> outcome;
-  link_->submit(std::move(*enqueue), [&](storage::Outcome answer) {
+  loops_.front().link->submit(std::move(*enqueue), [&](storage::Outcome answer) {
     outcome = std::move(answer);
-    if (*outcome) dispatcher_->on_enqueued(std::get<storage::Enqueued>(**outcome));
+    if (*outcome) dispatchers_->due(std::get<storage::Enqueued>(**outcome).due, time.wall());
   });
   settle();
   if (!*outcome) return tl::unexpected(outcome->error());
@@ -207,14 +240,14 @@ void World::publish_many(const std::vector<Event>& events) {
     batch.emplace_back(must(intake_->check(event, core::to_ms(time.wall()))));
   }
   for (storage::Outcome& outcome : must(side_->apply(batch))) must(std::move(outcome));
-  dispatcher_->on_foreign_commit();
+  housekeeper_->on_foreign_commit();
   settle();
 }
 
 Result<storage::Applied> World::operate(storage::Mutation mutation) {
   if (!side_) side_ = open(false);
   auto outcomes = must(side_->apply({&mutation, 1}));
-  dispatcher_->on_foreign_commit();
+  housekeeper_->on_foreign_commit();
   settle();
   return std::move(outcomes.front());
 }
@@ -228,14 +261,29 @@ void World::answer(const std::string& name, int status) {
   answer(name, [status](const net::HttpRequest&) { return Answer{.status = status}; });
 }
 
+bool World::drain() {
+  bool any = false;
+  for (const SendLoop& loop : loops_) {
+    if (loop.link->drain() == 0) continue;
+    loop.dispatcher->pump();
+    any = true;
+  }
+  return any;
+}
+
+bool World::wait_drain() {
+  bool any = false;
+  for (const SendLoop& loop : loops_) {
+    if (loop.link->outstanding() == 0) continue;
+    loop.link->wait();
+    any = true;
+  }
+  return drain() || any;
+}
+
 void World::settle() {
-  do {
-    while (link_->outstanding() > 0) {
-      link_->wait();
-      link_->drain();
-      dispatcher_->pump();
-    }
-  } while (time.run_one() || link_->drain() > 0);
+  while (wait_drain() || time.run_one()) {
+  }
 }
 
 void World::run_for(core::Duration span) {
@@ -277,15 +325,16 @@ void World::sql(const std::string& text) {
   EXPECT_EQ(sqlite3_exec(db, text.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
       << sqlite3_errmsg(db);
   sqlite3_close(db);
-  dispatcher_->on_foreign_commit();
+  housekeeper_->on_foreign_commit();
   settle();
 }
 
 bool World::stop_within(core::Duration limit) {
-  bool stopped = false;
-  dispatcher_->stop([&] { stopped = true; });
+  std::size_t stopped = 0;
+  housekeeper_->stop();
+  for (const SendLoop& loop : loops_) loop.dispatcher->stop([&] { ++stopped; });
   run_for(limit);
-  return stopped;
+  return stopped == loops_.size();
 }
 
 storage::QueueCounts World::queue() { return must(side_->queue(core::to_ms(time.wall()))); }

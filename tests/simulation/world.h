@@ -1,4 +1,4 @@
-// A world in virtual time for the production dispatcher: a clock that moves only when told, timers
+// A world in virtual time for the production dispatchers: a clock that moves only when told, timers
 // on it, receivers that are functions, and a real SQLite outbox on the real storage thread. Days of
 // retries run in milliseconds, and each run is the same: the storage thread is waited for before
 // time moves.
@@ -15,6 +15,8 @@
 #include "core/provider.h"
 #include "core/time.h"
 #include "dispatcher.h"
+#include "dispatchers.h"
+#include "housekeeper.h"
 #include "intake.h"
 #include "log.h"
 #include "metrics.h"
@@ -86,9 +88,32 @@ class VirtualSender final : public net::HttpSender {
   std::uint64_t last_ = 0;
 };
 
+// The same sender as a loop of several sees it: with its own requests in flight.
+class SharedSender final : public net::HttpSender {
+ public:
+  explicit SharedSender(VirtualSender& sender) : sender_(sender) {}
+  void send(net::HttpRequest request, Done done) override {
+    ++in_flight_;
+    sender_.send(std::move(request), [this, done = std::move(done)](net::HttpOutcome outcome) {
+      --in_flight_;
+      done(std::move(outcome));
+    });
+  }
+  void abort_all() override { sender_.abort_all(); }
+  [[nodiscard]] std::uint32_t in_flight() const override { return in_flight_; }
+
+ private:
+  VirtualSender& sender_;
+  std::uint32_t in_flight_ = 0;
+};
+
+// The tests of this folder run twice: with one loop, and with as many as OUTRIDER_WORLD_LOOPS says.
+[[nodiscard]] std::size_t loops_by_default();
+
 struct WorldOptions {
   std::string providers_dir;
   std::uint32_t max_in_flight = 256;
+  std::size_t loops = loops_by_default();
 };
 
 class World {
@@ -105,7 +130,7 @@ class World {
   Result<storage::Enqueued> publish(const Event& event);
   // Many at once through a second connection, in one commit.
   void publish_many(const std::vector<Event>& events);
-  // Through a second connection, as the CLI does; the dispatcher then looks.
+  // Through a second connection, as the CLI does; the engine then looks.
   Result<storage::Applied> operate(storage::Mutation mutation);
 
   void answer(const std::string& name, std::function<Answer(const net::HttpRequest&)> receiver);
@@ -113,9 +138,9 @@ class World {
 
   // Runs until nothing happens any more within `span` of virtual time (and moves to its end).
   void run_for(core::Duration span);
-  // Runs until the dispatcher has nothing to do before a timer; time does not move.
+  // Runs until the engine has nothing to do before a timer; time does not move.
   void settle();
-  // Kills the dispatcher without a goodbye (what is in flight is lost), and starts a new one on the
+  // Kills the engine without a goodbye (what is in flight is lost), and starts a new one on the
   // same file.
   void crash();
 
@@ -125,12 +150,12 @@ class World {
   [[nodiscard]] std::vector<storage::DeliveryRecord> deliveries(storage::EventRow event);
   [[nodiscard]] std::vector<storage::AttemptRecord> attempts(storage::DeliveryRow delivery);
   [[nodiscard]] storage::QueueCounts queue();
-  [[nodiscard]] std::uint32_t in_flight() const { return dispatcher_->in_flight(); }
+  [[nodiscard]] std::uint32_t in_flight() const { return sender.in_flight(); }
   [[nodiscard]] std::string public_id(storage::EndpointRow row) const;
   [[nodiscard]] std::vector<storage::RejectedRecord> rejected();
-  // A statement by another program on the same file; the dispatcher then looks.
+  // A statement by another program on the same file; the engine then looks.
   void sql(const std::string& text);
-  // True when the dispatcher had nothing left to do within that time.
+  // True when the engine had nothing left to do within that time.
   bool stop_within(core::Duration limit);
   [[nodiscard]] std::optional<Error> failure() const { return failure_; }
 
@@ -147,16 +172,25 @@ class World {
   Metrics metrics;  // of all the engines that ran
 
  private:
+  struct SendLoop {
+    std::unique_ptr<SharedSender> sender;
+    std::unique_ptr<StorageLink> link;
+    std::unique_ptr<Dispatcher> dispatcher;
+  };
   void boot();
+  void add_loop();
   void halt();
+  bool drain();       // what came back; false: nothing
+  bool wait_drain();  // the same, waiting for what was asked for
   std::unique_ptr<storage::Outbox> open(bool engine) const;
 
   std::unique_ptr<storage::Outbox> side_;  // the operator's connection
   std::unique_ptr<Intake> intake_;
   Log log_;
   std::unique_ptr<storage::StorageThread> storage_;
-  std::unique_ptr<StorageLink> link_;
-  std::unique_ptr<Dispatcher> dispatcher_;
+  std::vector<SendLoop> loops_;
+  std::unique_ptr<Dispatchers> dispatchers_;
+  std::unique_ptr<Housekeeper> housekeeper_;
   std::optional<Error> failure_;
 };
 

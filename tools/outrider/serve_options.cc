@@ -30,6 +30,9 @@ void ServeOptions::add_sending(CLI::App& app) {
   number_option<std::uint32_t>(app, "--max-in-flight", options_.max_in_flight, 1, 4096,
                                "Requests at once over all endpoints")
       ->default_str(std::to_string(options_.max_in_flight));
+  number_option<std::uint32_t>(app, "--loops", options_.loops, 1, 16,
+                               "Threads that send, each for endpoints of its own")
+      ->default_str(std::to_string(options_.loops));
   number_option<std::uint64_t>(app, "--max-payload-bytes", options_.max_payload_bytes, 1024,
                                16 * 1024 * 1024, "Refuse larger payloads")
       ->default_str(std::to_string(options_.max_payload_bytes));

@@ -63,6 +63,11 @@ struct Options {
   std::string providers_dir;  // extra provider definitions, beside the built-in ones; empty: none
   std::uint64_t max_payload_bytes = 256 * 1024;  // 1 KiB - 16 MiB
   std::uint32_t max_in_flight = 256;             // requests at once over all endpoints, 1-4096
+  // Threads that send, 1-16. Each serves endpoints of its own (all of an account where the provider
+  // switches off whole accounts), and has its share of max_in_flight. One keeps up with some
+  // 30,000 requests a second; more need processors of their own, and one more for the storage
+  // thread.
+  std::uint32_t loops = 1;
   std::string ca_file;  // extra trusted CA bundle (PEM); empty: the system's only
   std::vector<std::string>
       dns_servers;  // "address" or "address:port"; empty: the system's resolver settings
