@@ -91,7 +91,7 @@ DeliveryRecord delivery_of(const Query& row) {
     record.reason = row.text(8);  // why the endpoint is as it is
   } else if (pending && row.is_null(10)) {
     record.reason = "waits for an earlier delivery with the same ordering key";
-  } else {
+  } else if (!pending) {
     record.reason = row.text(7);
   }
   if (record.state == DeliveryState::kPending) record.next_at = row.maybe_integer(10);

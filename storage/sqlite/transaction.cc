@@ -17,9 +17,12 @@ constexpr const char* kLoadDelivery =
 constexpr const char* kInsertDelivery =
     "INSERT INTO outrider_delivery (id, event, endpoint, state, next_at, finished_at,"
     " ordering_key, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+// While it is pending a delivery's reason is a blank: the byte that its end needs for the state. So
+// the row keeps its size when it ends, and pages that were filled to their end need not be split.
+constexpr std::string_view kBlank = " ";
 constexpr const char* kSetPending =
     "UPDATE outrider_delivery SET state = 0, attempts = ?2, attempts_base = ?3, next_at = ?4,"
-    " finished_at = NULL, reason = NULL WHERE id = ?1";
+    " finished_at = NULL, reason = ' ' WHERE id = ?1";
 constexpr const char* kSetFinished =
     "UPDATE outrider_delivery SET state = ?2, attempts = ?3, next_at = NULL, finished_at = ?4,"
     " reason = ?5 WHERE id = ?1";
@@ -77,7 +80,7 @@ DeliveryRow put_delivery(Transaction& tx, const NewDelivery& row, DeliveryState 
   const DeliveryRow id = row.is_first && row.event > newest ? row.event : newest + 1;
   tx.db.run(kInsertDelivery, id, row.event, row.endpoint, stored(state), next_at,
             finished ? std::optional(row.now) : std::nullopt, maybe(row.ordering_key),
-            maybe(reason));
+            finished ? maybe(reason) : kBlank);
   tx.newest_delivery = id;
   return id;
 }
