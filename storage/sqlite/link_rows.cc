@@ -8,6 +8,8 @@ namespace {
 constexpr const char* kAt =
     "SELECT seq, kind, object, digest FROM outrider_link WHERE seq >= ? ORDER BY seq LIMIT 1";
 
+constexpr std::uint64_t kFirst = 1U << 1U;  // number of a first attempt that was not removed
+
 void append_varint(std::string& text, std::uint64_t value) {
   for (; value >= 0x80U; value >>= 7U) text += static_cast<char>(value | 0x80U);
   text += static_cast<char>(value);
@@ -58,9 +60,10 @@ std::vector<Link> bundled_links(std::string_view text, std::int64_t count) {
   Reader reader(text);
   std::uint64_t delivery = 0;
   for (std::int64_t i = 0; i < count && !reader.failed(); ++i) {
-    const std::uint64_t number = reader.varint();
+    const std::uint64_t distance = reader.varint();
+    const std::uint64_t number = (distance & 1U) != 0 ? reader.varint() : kFirst;
     const bool removed = (number & 1U) != 0;
-    delivery += static_cast<std::uint64_t>(unzigzag(reader.varint()));
+    delivery += static_cast<std::uint64_t>(unzigzag(distance >> 1U));
     Link& link = links.emplace_back();
     link.kind = removed ? LinkKind::kRemoved : LinkKind::kAttempt;
     link.object =
@@ -109,9 +112,12 @@ std::string stored_digest(const LinkRow& row) {
   std::int64_t delivery = 0;
   for (const Link& link : row.links) {
     if (row.bundle) {
-      const auto number = static_cast<std::uint64_t>(link.object % kAttemptsPerDelivery);
-      append_varint(text, number << 1U | (link.kind == LinkKind::kRemoved ? 1U : 0U));
-      append_varint(text, zigzag(link.object / kAttemptsPerDelivery - delivery));
+      const std::uint64_t number = static_cast<std::uint64_t>(link.object % kAttemptsPerDelivery)
+                                       << 1U |
+                                   (link.kind == LinkKind::kRemoved ? 1U : 0U);
+      const std::uint64_t distance = zigzag(link.object / kAttemptsPerDelivery - delivery);
+      append_varint(text, distance << 1U | (number == kFirst ? 0U : 1U));
+      if (number != kFirst) append_varint(text, number);
       delivery = link.object / kAttemptsPerDelivery;
       text += link.mark;
     }

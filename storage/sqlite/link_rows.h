@@ -5,12 +5,14 @@
 // anyway.
 //
 //     one      its number | 1 attempt, 2 audit row, 3 removed attempt | object | digest, removal
-//     bundle   the last's number | 4 | how many | digest, then for each two numbers (below) and
-//              the first two bytes of its row's digest; of a removed one all of it, and the removal
+//     bundle   the last's number | 4 | how many | digest, then for each one number or two (below)
+//              and the first two bytes of its row's digest; of a removed one all of it, and the
+//              removal
 //     the end  kEndSeq | 5 | 0 | the head (chain.h)
 //
-// The numbers are varints: the attempt's own, twice, and one more when it was removed; and how far
-// its delivery is from the one before it, zigzag.
+// The numbers are varints: how far its delivery is from the one before it, zigzag, twice; and one
+// more where another number follows: the attempt's own, twice, and one more when it was removed.
+// None follows for a first attempt that is there.
 #pragma once
 
 #include <cstdint>

@@ -100,7 +100,7 @@ const std::vector<Tampering> kTamperings{
      {"chain", "delivery 1 attempt 1", "delivery 2 attempt 1", "delivery 3 attempt 1",
       "delivery 4 attempt 1"}},
     {"bundle_cut_short",
-     "UPDATE outrider_link SET digest = substr(digest, 1, 30) WHERE seq = 5",
+     "UPDATE outrider_link SET digest = substr(digest, 1, 27) WHERE seq = 5",
      {"chain", "chain", "delivery 1 attempt 1", "delivery 2 attempt 1", "delivery 3 attempt 1",
       "delivery 4 attempt 1"}},
     {"bundle_emptied",
@@ -111,13 +111,12 @@ const std::vector<Tampering> kTamperings{
      "UPDATE outrider_link SET digest = randomblob(16) || substr(digest, 17) WHERE seq = 5",
      {"chain"}},
     {"mark_changed",
-     "UPDATE outrider_link SET digest = substr(digest, 1, 18) || CASE substr(digest, 19, 1)"
-     " WHEN x'00' THEN x'01' ELSE x'00' END || substr(digest, 20) WHERE seq = 5",
+     "UPDATE outrider_link SET digest = substr(digest, 1, 17) || CASE substr(digest, 18, 1)"
+     " WHEN x'00' THEN x'01' ELSE x'00' END || substr(digest, 19) WHERE seq = 5",
      {"delivery 1 attempt 1"}},
     {"called_removed",
      "DELETE FROM outrider_attempt WHERE id = 65537; UPDATE outrider_link SET digest ="
-     " substr(digest, 1, 16) || x'03' || substr(digest, 18, 1) || randomblob(32) ||"
-     " substr(digest, 21) WHERE seq = 5",
+     " substr(digest, 1, 16) || x'0503' || randomblob(32) || substr(digest, 20) WHERE seq = 5",
      {"delivery 1 attempt 1"}},
     {"last_bundle_deleted",
      "DELETE FROM outrider_link WHERE seq = 11; DELETE FROM outrider_attempt WHERE id % 65536 = 2",
