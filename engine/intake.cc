@@ -83,7 +83,7 @@ Result<storage::Enqueue> Intake::check(const Event& event, std::int64_t now_ms) 
   enqueue.account = event.account;
   enqueue.provider = event.provider;
   enqueue.type = event.type;
-  enqueue.payload_sha256 = crypto::sha256(prepared->body);
+  if (event.idempotency_key) enqueue.payload_sha256 = crypto::sha256(prepared->body);
   enqueue.body = std::move(prepared->body);
   enqueue.idempotency_key = event.idempotency_key;
   enqueue.ordering_key = std::move(prepared->ordering_key);

@@ -15,46 +15,71 @@ CommitQueue::CommitQueue(Outbox& outbox, Limits limits, Measured measured)
   OUTRIDER_ASSERT(limits.batch > 0 && limits.capacity > limits.reserved);
 }
 
-Result<void> CommitQueue::submit(Mutation mutation, Done done, Place place) {
+Result<bool> CommitQueue::submit(Mutation mutation, Done done, Place place) {
   const std::lock_guard lock(mutex_);
   if (poison_) return tl::unexpected(stopped(*poison_));
   if (closed_) return fail(ErrorCode::kStopped, "the outbox is closing");
   const std::size_t limit =
       place == Place::kNormal ? limits_.capacity - limits_.reserved : limits_.capacity;
-  if (waiting_.size() >= limit) {
+  if (count_ >= limit) {
     return fail(ErrorCode::kOverloaded,
-                std::to_string(waiting_.size()) + " changes already wait to be committed", "",
+                std::to_string(count_) + " changes already wait to be committed", "",
                 "try again later");
   }
-  if (waiting_.empty()) oldest_since_ = Clock::now();
-  if (place != Place::kPatient) ++in_a_hurry_;
-  waiting_.push_back({std::move(mutation), std::move(done), place});
-  return {};
+  const auto before = due();
+  if (count_ == 0) oldest_since_ = Clock::now();
+  Batch& batch = open_batch();
+  batch.mutations.push_back(std::move(mutation));
+  batch.answers.push_back(std::move(done));
+  ++count_;
+  if (place != Place::kPatient) {
+    ++batch.in_a_hurry;
+    ++in_a_hurry_;
+  }
+  return due() != before;
+}
+
+CommitQueue::Batch& CommitQueue::open_batch() {
+  if (waiting_.empty() || waiting_.back().mutations.size() == limits_.batch) {
+    waiting_.push_back(std::exchange(spare_, {}));
+  }
+  return waiting_.back();
+}
+
+CommitQueue::Batch CommitQueue::take() {
+  if (waiting_.empty()) return {};
+  Batch batch = std::move(waiting_.front());
+  waiting_.pop_front();
+  count_ -= batch.mutations.size();
+  in_a_hurry_ -= batch.in_a_hurry;
+  return batch;
+}
+
+void CommitQueue::give_back(Batch batch) {
+  batch.mutations.clear();
+  batch.answers.clear();
+  batch.in_a_hurry = 0;
+  const std::lock_guard lock(mutex_);
+  spare_ = std::move(batch);
 }
 
 std::size_t CommitQueue::commit_once() {
-  std::vector<Mutation> batch;
-  std::vector<Done> answers;
+  Batch batch;
   std::optional<Error> poison;
   {
     const std::lock_guard lock(mutex_);
     poison = poison_;
-    const std::size_t count = std::min(waiting_.size(), limits_.batch);
-    batch.reserve(count);
-    answers.reserve(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      batch.push_back(std::move(waiting_.front().mutation));
-      answers.push_back(std::move(waiting_.front().done));
-      if (waiting_.front().place != Place::kPatient) --in_a_hurry_;
-      waiting_.pop_front();
-    }
+    batch = take();
   }
-  if (batch.empty()) return 0;
-  const std::vector<Outcome> outcomes =
-      poison ? std::vector<Outcome>(batch.size(), tl::unexpected(stopped(*poison))) : commit(batch);
-  OUTRIDER_ASSERT(outcomes.size() == answers.size());
-  for (std::size_t i = 0; i < answers.size(); ++i) answers[i](outcomes[i]);
-  return answers.size();
+  const std::size_t count = batch.answers.size();
+  if (count == 0) return 0;
+  std::vector<Outcome> outcomes =
+      poison ? std::vector<Outcome>(count, tl::unexpected(stopped(*poison)))
+             : commit(batch.mutations);
+  OUTRIDER_ASSERT(outcomes.size() == count);
+  for (std::size_t i = 0; i < count; ++i) batch.answers[i](std::move(outcomes[i]));
+  give_back(std::move(batch));
+  return count;
 }
 
 Result<std::vector<Outcome>> CommitQueue::apply(std::span<const Mutation> batch) {
@@ -102,14 +127,18 @@ Error CommitQueue::stopped(const Error& poison) {
 
 std::optional<CommitQueue::Clock::time_point> CommitQueue::due_at() const {
   const std::lock_guard lock(mutex_);
-  if (waiting_.empty()) return std::nullopt;
-  const bool at_once = in_a_hurry_ > 0 || closed_ || waiting_.size() >= limits_.enough;
+  return due();
+}
+
+std::optional<CommitQueue::Clock::time_point> CommitQueue::due() const {
+  if (count_ == 0) return std::nullopt;
+  const bool at_once = in_a_hurry_ > 0 || closed_ || count_ >= limits_.enough;
   return at_once ? oldest_since_ : oldest_since_ + limits_.patience;
 }
 
 bool CommitQueue::empty() const {
   const std::lock_guard lock(mutex_);
-  return waiting_.empty();
+  return count_ == 0;
 }
 
 void CommitQueue::close() {

@@ -52,8 +52,9 @@ class CommitQueue {
   // batch > 0, capacity > reserved
   CommitQueue(Outbox& outbox, Limits limits, Measured measured = {});
 
-  // Any thread. Error: kOverloaded, kStopped (closed or poisoned): `done` is then never called.
-  [[nodiscard]] Result<void> submit(Mutation mutation, Done done, Place place = Place::kNormal);
+  // Any thread. True: it is due sooner now, so whoever waits for it must look again. Error:
+  // kOverloaded, kStopped (closed or poisoned): `done` is then never called.
+  [[nodiscard]] Result<bool> submit(Mutation mutation, Done done, Place place = Place::kNormal);
 
   // Since when, or from when on, it is time for commit_once(); nothing while nothing waits.
   [[nodiscard]] std::optional<Clock::time_point> due_at() const;
@@ -66,11 +67,16 @@ class CommitQueue {
   [[nodiscard]] std::optional<Error> poisoned() const;
 
  private:
-  struct Entry {
-    Mutation mutation;
-    Done done;
-    Place place = Place::kNormal;
+  // Of one commit; full with limits_.batch.
+  struct Batch {
+    std::vector<Mutation> mutations;
+    std::vector<Done> answers;
+    std::size_t in_a_hurry = 0;  // of them: not patient
   };
+  [[nodiscard]] Batch& open_batch();
+  [[nodiscard]] Batch take();
+  void give_back(Batch batch);
+  [[nodiscard]] std::optional<Clock::time_point> due() const;
   [[nodiscard]] std::vector<Outcome> commit(std::span<const Mutation> batch);
   [[nodiscard]] Result<std::vector<Outcome>> apply(std::span<const Mutation> batch);
   [[nodiscard]] static Error stopped(const Error& poison);
@@ -79,7 +85,10 @@ class CommitQueue {
   const Limits limits_;
   const Measured measured_;
   mutable std::mutex mutex_;
-  std::deque<Entry> waiting_;
+  // Filled as they will be committed, so that nothing is moved while publishers wait for the lock.
+  std::deque<Batch> waiting_;
+  Batch spare_;                     // empty; its memory is used again
+  std::size_t count_ = 0;           // of mutations that wait
   std::size_t in_a_hurry_ = 0;      // of them: not patient
   Clock::time_point oldest_since_;  // of those that wait, or of their batch
   bool closed_ = false;

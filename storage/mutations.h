@@ -32,8 +32,9 @@ struct Enqueue {
   std::string provider;
   std::string type;
   std::string body;  // canonical: what will be sent
-  std::string
-      payload_sha256;  // 32 bytes, of `body`: tells whether a repeated key brings the same payload
+  // With an idempotency key: 32 bytes, of `body`, which tell whether a repeated key brings the same
+  // payload.
+  std::string payload_sha256;
   std::optional<std::string> idempotency_key;
   std::string ordering_key;  // empty: none
   std::optional<std::int64_t> expires_at;

@@ -29,11 +29,10 @@ class StorageThread::Impl {
   }
 
   Result<void> submit(Mutation mutation, CommitQueue::Done done, CommitQueue::Place place) {
-    const auto before = queue_.due_at();
-    auto submitted = queue_.submit(std::move(mutation), std::move(done), place);
-    // Another one that may wait changes nothing for the thread.
-    if (submitted && queue_.due_at() != before) wake();
-    return submitted;
+    auto sooner = queue_.submit(std::move(mutation), std::move(done), place);
+    if (!sooner) return tl::unexpected(std::move(sooner.error()));
+    if (*sooner) wake();  // another one that may wait changes nothing for the thread
+    return {};
   }
 
   Result<void> read(Read read) {

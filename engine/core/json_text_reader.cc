@@ -21,6 +21,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstring>
 #include <limits>
 #include <set>
 #include <type_traits>
@@ -32,6 +34,10 @@ namespace {
 
 constexpr unsigned kFlags = rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag |
                             rapidjson::kParseNumbersAsStringsFlag;
+// Of a text that is ASCII, as most payloads are: its encoding needs no check, and the check is most
+// of what a long string costs.
+constexpr unsigned kAsciiFlags =
+    rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag;
 // RapidJSON counts with 32 bits.
 constexpr std::size_t kMostBytes = std::numeric_limits<std::int32_t>::max();
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
@@ -50,6 +56,17 @@ std::size_t string_end(std::string_view text, std::size_t at) {
     if (backslashes % 2 == 0) return quote;
   }
   return text.size();
+}
+
+bool is_ascii(std::string_view text) {
+  constexpr std::uint64_t kHighBits = 0x8080808080808080U;
+  std::uint64_t seen = 0, word = 0;
+  for (; text.size() >= sizeof word; text.remove_prefix(sizeof word)) {
+    std::memcpy(&word, text.data(), sizeof word);
+    seen |= word;
+  }
+  return (seen & kHighBits) == 0 &&
+         std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
 std::string numbers_blanked(std::string_view text) {
@@ -262,7 +279,8 @@ Result<void> read_json(std::string_view text, const JsonLimits& limits, const Js
   rapidjson::MemoryStream stream(blanked.data(), blanked.size());
   TokenEvents events(text, stream, limits.max_depth, visit);
   rapidjson::Reader reader;
-  const rapidjson::ParseResult outcome = reader.Parse<kFlags>(stream, events);
+  const rapidjson::ParseResult outcome = is_ascii(text) ? reader.Parse<kAsciiFlags>(stream, events)
+                                                        : reader.Parse<kFlags>(stream, events);
   if (outcome.IsError()) return explain(outcome, events, text);
   if (stream.Tell() != text.size()) {
     return refuse_payload(

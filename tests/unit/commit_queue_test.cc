@@ -21,9 +21,12 @@ class CommitQueueTest : public ::testing::Test {
   // Submits a mutation that is known by `number`; its answer lands in answers_.
   Result<void> submit(CommitQueue& queue, std::int64_t number,
                       CommitQueue::Place place = CommitQueue::Place::kNormal) {
-    return queue.submit(
+    auto submitted = queue.submit(
         RejectInboxRow{.row = number},
         [this, number](const Outcome& outcome) { answers_.emplace_back(number, outcome); }, place);
+    if (!submitted) return tl::unexpected(std::move(submitted.error()));
+    sooner_ = *submitted;
+    return {};
   }
   [[nodiscard]] std::vector<std::int64_t> answered(ErrorCode code) const {
     std::vector<std::int64_t> numbers;
@@ -41,6 +44,7 @@ class CommitQueueTest : public ::testing::Test {
   }
 
   FakeOutbox outbox_;
+  bool sooner_ = false;  // what the last submission said
   std::vector<std::pair<std::int64_t, Outcome>> answers_;
 };
 
@@ -161,6 +165,32 @@ TEST_F(CommitQueueTest, a_closed_queue_commits_what_it_has_and_takes_nothing_mor
   EXPECT_EQ(submit(queue, 2).error().code, ErrorCode::kStopped);
   EXPECT_EQ(queue.commit_once(), 1U);
   EXPECT_THAT(committed(), ElementsAre(1));
+}
+
+TEST_F(CommitQueueTest, a_submission_says_whether_it_is_due_sooner) {
+  CommitQueue queue(outbox_, {.enough = 3, .patience = std::chrono::hours(1)});
+  const auto is_sooner = [&](CommitQueue::Place place) {
+    EXPECT_TRUE(submit(queue, 1, place));
+    return sooner_;
+  };
+  EXPECT_TRUE(is_sooner(CommitQueue::Place::kPatient)) << "it was not due at all";
+  EXPECT_FALSE(is_sooner(CommitQueue::Place::kPatient));
+  EXPECT_TRUE(is_sooner(CommitQueue::Place::kPatient)) << "they are enough";
+  queue.commit_once();
+  EXPECT_TRUE(is_sooner(CommitQueue::Place::kPatient));
+  EXPECT_TRUE(is_sooner(CommitQueue::Place::kReserved)) << "somebody is in a hurry";
+  EXPECT_FALSE(is_sooner(CommitQueue::Place::kNormal));
+}
+
+TEST_F(CommitQueueTest, what_comes_during_a_commit_is_in_the_next_ones_in_order) {
+  CommitQueue queue(outbox_, {.batch = 2});
+  ASSERT_TRUE(queue.submit(RejectInboxRow{.row = 1}, [&](const Outcome&) {
+    for (std::int64_t i = 2; i <= 6; ++i) ASSERT_TRUE(submit(queue, i));
+  }));
+  std::vector<std::size_t> sizes;
+  while (const std::size_t size = queue.commit_once()) sizes.push_back(size);
+  EXPECT_THAT(sizes, ElementsAre(1U, 2U, 2U, 1U));
+  EXPECT_THAT(committed(), ElementsAre(2, 3, 4, 5, 6));
 }
 
 TEST_F(CommitQueueTest, an_answer_may_submit_again) {
