@@ -90,6 +90,7 @@ class ChainKey {
 // The columns of a row, so that no two rows give the same text: each with its type and length.
 class RowText {
  public:
+  RowText() { text_.reserve(256); }  // of most rows
   RowText& integer(std::int64_t value);
   RowText& text(std::string_view value);
   RowText& bytes(std::string_view value);

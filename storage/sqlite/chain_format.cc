@@ -1,6 +1,8 @@
 // What is digested, and how the head and the start are written. Numbers are eight bytes, least
 // significant first; every text begins with a letter of its own kind, so that no digest stands for
 // something else.
+#include <array>
+
 #include "crypto/mac.h"
 #include "storage/sqlite/chain.h"
 #include "storage/sqlite/peer.h"
@@ -25,9 +27,12 @@ constexpr int kAuditColumns = 8;
 
 void append_number(std::string& text, std::int64_t value) {
   auto bits = static_cast<std::uint64_t>(value);
-  for (std::size_t i = 0; i < kNumberBytes; ++i, bits >>= 8U) {
-    text += static_cast<char>(bits & 0xFFU);
+  std::array<char, kNumberBytes> bytes{};
+  for (char& byte : bytes) {
+    byte = static_cast<char>(bits & 0xFFU);
+    bits >>= 8U;
   }
+  text.append(bytes.data(), bytes.size());
 }
 
 std::int64_t number_at(std::string_view text, std::size_t at) {

@@ -22,6 +22,7 @@ bool split(std::string_view text, std::string& address, std::uint16_t& port) {
   const char* const end = digits.data() + digits.size();
   const auto [rest, error] = std::from_chars(digits.data(), end, port);
   if (error != std::errc() || rest != end) return false;
+  if (digits.starts_with('0') && digits.size() > 1) return false;  // would not come back
   address = text.substr(0, colon);
   return true;
 }
@@ -33,18 +34,15 @@ std::string packed_peer(std::string_view text) {
   std::uint16_t port = 0;
   if (!split(text, address, port)) return {};
   std::string packed;
-  if (address.starts_with('[') && address.ends_with(']')) {
-    packed.resize(kAddress6Bytes);
-    address = address.substr(1, address.size() - 2);
-    if (::inet_pton(AF_INET6, address.c_str(), packed.data()) != 1) return {};
-  } else {
-    packed.resize(kAddress4Bytes);
-    if (::inet_pton(AF_INET, address.c_str(), packed.data()) != 1) return {};
-  }
+  const bool is_6 = address.starts_with('[') && address.ends_with(']');
+  if (is_6) address = address.substr(1, address.size() - 2);
+  packed.resize(is_6 ? kAddress6Bytes : kAddress4Bytes);
+  if (::inet_pton(is_6 ? AF_INET6 : AF_INET, address.c_str(), packed.data()) != 1) return {};
   packed += static_cast<char>(port >> 8U);
   packed += static_cast<char>(port & 0xFFU);
-  // An address can be written in several ways: what would not come back as it was stays text.
-  return peer_text(packed) == text ? packed : std::string();
+  // An IPv6 address can be written in several ways: what would not come back as it was stays text.
+  // Of IPv4 only one is taken.
+  return !is_6 || peer_text(packed) == text ? packed : std::string();
 }
 
 std::string peer_text(std::string_view packed) {
