@@ -16,7 +16,7 @@ void append_varint(std::string& text, std::uint64_t value) {
 }
 
 std::uint64_t zigzag(std::int64_t value) {
-  return static_cast<std::uint64_t>(value) << 1U ^ static_cast<std::uint64_t>(value >> 63);
+  return static_cast<std::uint64_t>(value) << 1U ^ (value < 0 ? ~std::uint64_t{0} : 0);
 }
 std::int64_t unzigzag(std::uint64_t value) {
   return static_cast<std::int64_t>(value >> 1U ^ (0 - (value & 1U)));

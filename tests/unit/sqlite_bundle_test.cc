@@ -153,6 +153,17 @@ std::string name_of(const ::testing::TestParamInfo<Tampering>& test) { return te
 INSTANTIATE_TEST_SUITE_P(Tampering, SqliteBundleTamperTest, ::testing::ValuesIn(kTamperings),
                          name_of);
 
+TEST_F(SqliteBundleTest, whatever_a_bundle_holds_it_is_read_and_found) {
+  write_history();
+  for (int bytes = 0; bytes < 90; ++bytes) {
+    write_as_anybody("UPDATE outrider_link SET object = " + std::to_string(bytes % 9 - 1) +
+                     ", digest = randomblob(" + std::to_string(bytes) + ") WHERE seq = 5");
+    EXPECT_GT(verify().fault_count, 0U) << bytes;
+  }
+  maintain_all(now_ + 1'000'000);
+  EXPECT_GT(verify().fault_count, 0U);
+}
+
 TEST_F(SqliteBundleTest, what_retention_removes_of_a_bundle_is_no_fault) {
   add_endpoint();
   for (int i = 0; i < 6; ++i) try_all(enqueue(7), core::DeliveryStep::kSucceed);
