@@ -30,6 +30,7 @@
 #include <thread>
 #include <vector>
 
+#include "allocations.h"
 #include "measured.h"
 #include "outrider/database.h"
 #include "outrider/outrider.h"
@@ -151,6 +152,7 @@ std::unique_ptr<Engine> open_engine(const Arguments& arguments) {
   options.seal = sealed(arguments);
   options.providers_dir = arguments.text("providers");
   options.max_in_flight = static_cast<std::uint32_t>(arguments.number("in-flight", 64));
+  options.loops = static_cast<std::uint32_t>(arguments.number("loops", 1));
   options.ca_file = arguments.text("ca");
   options.targets = {.allow_nets = {"127.0.0.0/8"}, .allow_ports = {0}, .allow_http = true};
   if (const auto dns = arguments.text("dns"); !dns.empty())
@@ -205,12 +207,16 @@ int deliver(const Arguments& arguments, bool paced) {
   if (paced) publish_at_rate(arguments, *engine);
   wait_for_end_of_input();
   const Processor spent = processor_time();
+  const auto allocations = allocations_by_thread();
   const std::uint64_t resident = resident_bytes();
   (void)need(engine->stop());
   engine.reset();
   const QueueView queue = need(open_database(arguments)->queue());
-  Report()
-      .number("delivered", static_cast<double>(queue.delivered))
+  Report report;
+  for (const auto& [thread, count] : allocations) {
+    report.number("allocations:" + thread, static_cast<double>(count));
+  }
+  report.number("delivered", static_cast<double>(queue.delivered))
       .number("waiting", static_cast<double>(queue.waiting))
       .number("resident", static_cast<double>(resident))
       .number("bytes_written", static_cast<double>(bytes_to_disk() - written))
@@ -340,9 +346,9 @@ int main(int argc, char** argv) {
   if (argc < 2) give_up("engine_load fill | deliver | paced | publish | insert");
   const Arguments arguments(
       argc - 1, argv + 1,
-      {"database", "providers", "endpoints",   "hosts",  "port",       "scheme",   "events",
-       "bytes",    "in-flight", "one-account", "first",  "first-host", "accounts", "delivered",
-       "due-in-s", "paused",    "dns",         "ca",     "listen",     "rate",     "seconds",
-       "threads",  "window",    "rows",        "sealed", "processors"});
+      {"database",  "providers", "endpoints", "hosts",       "port",   "scheme",     "events",
+       "bytes",     "in-flight", "loops",     "one-account", "first",  "first-host", "accounts",
+       "delivered", "due-in-s",  "paused",    "dns",         "ca",     "listen",     "rate",
+       "seconds",   "threads",   "window",    "rows",        "sealed", "processors"});
   return run(argv[1], arguments);
 }

@@ -59,19 +59,36 @@ class Workload:
         report['per_s'] = count / received['span_s']
         report['first_s'] = (received['first_ns'] - begun) * 1e-9
         report['cpu_us'] = report['cpu_s'] * 1e6 / count
-        for thread in ('loop', 'store'):
-            report[f'{thread}_us'] = report.get(f'cpu_s:outrider-{thread}', 0) * 1e6 / count
+        for thread in ('loop', 'store'):  # outrider-loop, outrider-loop1, …
+            report[f'{thread}_us'] = self.of_threads(report, 'cpu_s', thread) * 1e6 / count
+        report['loop_allocations'] = self.of_threads(report, 'allocations', 'loop') / count
         report['pages'] = report['bytes_written'] / 4096 / count
         report['sink_cpu_us'] = received['cpu_s'] * 1e6 / count
         report.update({key: received[key] for key in received if key.startswith('latency')})
         return report
 
-    def deliver(self, count, tls=False, hosts=1, endpoints=None, sealed=0, in_flight=64, **options):
+    @staticmethod
+    def of_threads(report, what, thread):
+        return sum(report[key] for key in report if key.startswith(f'{what}:outrider-{thread}'))
+
+    def paced(self, database, sink, count, **options):
+        """Events published at a rate by the engine's own process; how long after each was received."""
+        engine = self.bench.engine('paced', database, dns=sink.place['dns'], **options)
+        engine.line()
+        report = sink.line()
+        engine.finish()
+        sink.finish()
+        self.bench.stop_all()
+        if report['requests'] < count:
+            raise Failed(f"{report['requests']} of {count} were received")
+        return report
+
+    def deliver(self, count, tls=False, hosts=1, endpoints=None, sealed=0, in_flight=64, loops=1, **options):
         bench = self.bench
         sink = bench.sink(tls, hosts=hosts, expect=count, **processors(RECEIVER))
         database = bench.fill(port=sink.place['port'], hosts=hosts, endpoints=endpoints or hosts, events=count,
                               scheme='https' if tls else 'http', sealed=sealed, in_flight=in_flight, **options)
-        report = self.drain(database, count, tls=tls, sink=sink, in_flight=in_flight, sealed=sealed)
+        report = self.drain(database, count, tls=tls, sink=sink, in_flight=in_flight, sealed=sealed, loops=loops)
         report['file_bytes'] = os.path.getsize(database) / count
         bench.remove(database)
         return report
@@ -111,6 +128,7 @@ class Deliver(Workload):
             if variant.startswith('engine'):
                 for thread in ('loop', 'store'):
                     yield Figure(f'{variant}: of it the {thread} thread', 'us', value(variant, f'{thread}_us'))
+                yield Figure(f'{variant}: allocations on the loop thread', '', value(variant, 'loop_allocations'))
                 yield Figure(f'{variant}: resident', 'MiB', value(variant, 'resident', 2**-20))
         yield Figure('engine / bare curl-multi', 'x', ratio('engine', 'bare curl-multi', 'per_s'), at_least=0.90)
         yield Figure('engine sealed / bare curl-multi', 'x', ratio('engine sealed', 'bare curl-multi', 'per_s'))
@@ -126,6 +144,28 @@ class DeliverTls(Deliver):
     what = 'the same over TLS 1.3'
     variants = ('engine', 'engine sealed', 'bare curl-multi')
     tls = True
+
+
+class Loops(Workload):
+    name = 'loops'
+    what = 'deliveries to 16 hosts from one loop thread and from two, and what each thread could do with a processor of its own'
+    variants = ('one loop', 'two loops')
+
+    def run(self, variant):
+        return self.deliver(self.pick(200, 60_000, 300_000), hosts=16, in_flight=128, loops=self.variants.index(variant) + 1)
+
+    def figures(self):
+        for variant in self.variants:
+            yield Figure(f'{variant}: deliveries/s', '/s', value(variant, 'per_s'))
+            for thread in ('loop', 'store'):
+                yield Figure(f'{variant}: processor of the {thread} threads', 'us', value(variant, f'{thread}_us'))
+            yield Figure(f'{variant}: resident', 'MiB', value(variant, 'resident', 2**-20))
+        yield Figure('two loops / one loop', 'x', ratio('two loops', 'one loop', 'per_s'))
+        for variant in self.variants:
+            yield Figure(f'{variant}: a loop thread alone could do', '/s',
+                         lambda reports, variant=variant: 1e6 / reports[variant]['loop_us'])
+            yield Figure(f'{variant}: the storage thread alone could do', '/s',
+                         lambda reports, variant=variant: 1e6 / reports[variant]['store_us'])
 
 
 class Hosts(Workload):
@@ -229,12 +269,7 @@ class Latency(Workload):
         database = bench.fill(port=sink.place['port'], endpoints=10, events=0)
         if waiting:
             bench.fill(database, port=sink.place['port'], endpoints=20, first=10, due_in_s=86_400, events=waiting)
-        engine = bench.engine('paced', database, dns=sink.place['dns'], endpoints=10, rate=1000, seconds=seconds)
-        engine.line()
-        report = sink.line()
-        engine.finish()
-        sink.finish()
-        bench.stop_all()
+        report = self.paced(database, sink, 1000 * seconds, endpoints=10, rate=1000, seconds=seconds)
         bench.remove(database)
         return report
 
@@ -327,26 +362,37 @@ class History(Grown):
 class Neighbours(Workload):
     name = 'neighbours'
     what = '180 healthy endpoints, with and without 20 beside them that never answer and have a backlog each'
-    variants = ('alone', 'beside silent ones')
+    variants = ('alone', 'beside silent ones', 'paced alone', 'paced beside silent ones')
 
     def run(self, variant):
         bench = self.bench
-        silent = 20 if variant != 'alone' else 0
-        count = self.pick(360, 36_000, 180_000)
+        silent = 20 if variant.endswith('silent ones') else 0
+        paced = variant.startswith('paced')
+        rate, seconds = self.pick((360, 1), (2000, 8), (2000, 30))
+        count = rate * seconds if paced else self.pick(360, 36_000, 180_000)
         sink = bench.sink(hosts=180 + silent, silent_hosts=silent, expect=count)
         database = bench.fill(port=sink.place['port'], hosts=180, endpoints=180, events=0)
         if silent:
             bench.fill(database, port=sink.place['port'], hosts=20, first_host=180, endpoints=20, first=1000,
                        events=self.pick(200, 200_000, 2_000_000))
-        bench.fill(database, port=sink.place['port'], endpoints=0, accounts=180, events=count)
-        report = self.drain(database, count, sink=sink, in_flight=256)
+        if paced:
+            report = self.paced(database, sink, count, endpoints=180, rate=rate, seconds=seconds, in_flight=256)
+        else:
+            bench.fill(database, port=sink.place['port'], endpoints=0, accounts=180, events=count)
+            report = self.drain(database, count, sink=sink, in_flight=256)
         bench.remove(database)
         return report
 
     def figures(self):
-        for variant in self.variants:
+        alone, beside, paced_alone, paced_beside = self.variants
+        for variant in (alone, beside):
             yield Figure(f'{variant}: healthy deliveries/s', '/s', value(variant, 'per_s'))
-        yield Figure('beside silent ones / alone', 'x', ratio('beside silent ones', 'alone', 'per_s'), at_least=0.9)
+        yield Figure('beside silent ones / alone', 'x', ratio(beside, alone, 'per_s'), at_least=0.9)
+        for variant in (paced_alone, paced_beside):
+            for share in ('p50', 'p99'):
+                yield Figure(f'{variant}: healthy {share}', 'us', value(variant, f'latency_{share}_us'))
+        yield Figure('paced beside silent ones / alone, healthy p99', 'x',
+                     ratio(paced_beside, paced_alone, 'latency_p99_us'), at_most=2)
 
 
 class FanOut(Workload):
@@ -431,4 +477,4 @@ class Size(Workload):
 
 
 WORKLOADS = {workload.name: workload for workload in
-             (Deliver, DeliverTls, Hosts, Publish, Api, Latency, Insert, Backlog, History, Neighbours, FanOut, Idle, Size)}
+             (Deliver, DeliverTls, Loops, Hosts, Publish, Api, Latency, Insert, Backlog, History, Neighbours, FanOut, Idle, Size)}
