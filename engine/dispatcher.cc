@@ -56,6 +56,19 @@ void Dispatcher::pump() {
   arm_timer();
 }
 
+void Dispatcher::pump_after_turn() {
+  if (turning_) return;
+  if (!parts_.after_turn) {
+    pump();
+    return;
+  }
+  turning_ = true;
+  parts_.after_turn([this] {
+    turning_ = false;
+    pump();
+  });
+}
+
 void Dispatcher::add_due(const std::vector<storage::DueRow>& rows,
                          std::optional<core::WallTime> committed_at) {
   for (const storage::DueRow& row : rows) {

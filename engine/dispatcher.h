@@ -76,6 +76,10 @@ class Dispatcher {
     // Calls back once the loop has looked, without waiting, for what is ready, and handled it.
     // Unset: as much is sent at once as the limits allow.
     std::function<void(std::function<void()>)> after_poll = {};
+    // Calls back once the loop has handled what it has found ready. Answers that came together are
+    // then followed by requests that go out together: a receiver is woken for the first of them
+    // only. Unset: each answer is followed at once.
+    std::function<void(std::function<void()>)> after_turn = {};
   };
   Dispatcher(Parts parts, DispatcherOptions options);
   ~Dispatcher();
@@ -161,6 +165,7 @@ class Dispatcher {
   void unstage(storage::DeliveryRow delivery);
   void launch_staged();
   void launch_more_when_idle();
+  void pump_after_turn();
   void launch(Flight& flight);
   void unreadable(Flight& flight);
   void arm_timer();
@@ -209,6 +214,7 @@ class Dispatcher {
       false;  // one read at a time: what becomes ready meanwhile goes with the next
   bool launching_ = false;
   bool polling_ = false;  // after_poll was asked for
+  bool turning_ = false;  // after_turn was
   // Ordered maps: what follows from walking them must not depend on addresses.
   std::map<storage::EndpointRow, Endpoint> endpoints_;
   std::map<AccountKey, Breaker> accounts_;

@@ -69,7 +69,7 @@ void Dispatcher::finished(Flight& flight, net::HttpOutcome outcome) {
   flight.result = std::move(mutation);
   scheduler_.answered(flight.claim.endpoint, flight.claim.item.delivery, flight.slot);
   record(flight);
-  pump();
+  pump_after_turn();
 }
 
 void Dispatcher::count_health(Endpoint& endpoint, const core::Verdict& verdict,

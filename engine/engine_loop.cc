@@ -59,7 +59,8 @@ void EngineLoop::connect(storage::StorageThread& storage, Shared shared,
           .failed = std::move(shared.failed),
           .maintain = std::move(shared.maintain),
           .noticed = std::move(shared.noticed),
-          .after_poll = [this](std::function<void()> call) { loop_->after_poll(std::move(call)); }},
+          .after_poll = [this](std::function<void()> call) { loop_->after_poll(std::move(call)); },
+          .after_turn = [this](std::function<void()> call) { loop_->after_turn(std::move(call)); }},
       std::move(options));
 }
 

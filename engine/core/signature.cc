@@ -229,7 +229,7 @@ Result<std::vector<HeaderField>> sign(const SignatureRule& rule, const SigningCo
   }
 
   std::vector<HeaderField> fields;
-  fields.reserve(rule.headers.size());
+  fields.reserve(rule.headers.size() + 3);  // and room for what is sent with them
   for (const HeaderTemplate& header : rule.headers) {
     auto field = header_field(header, context, joined);
     if (!field) return tl::unexpected(std::move(field.error()));

@@ -47,14 +47,18 @@ namespace {
   return std::nullopt;
 }
 
-[[nodiscard]] std::string endpoint_text(std::string_view ip, int port) {
+void append_endpoint(std::string_view ip, int port, std::string& text) {
   const bool v6 = ip.find(':') != std::string_view::npos;
-  std::string text;
-  text.reserve(ip.size() + 8);
   if (v6) text += '[';
   text += ip;
   if (v6) text += ']';
-  return text += ":" + std::to_string(port);
+  (text += ':') += std::to_string(port);
+}
+
+[[nodiscard]] std::string endpoint_text(std::string_view ip, int port) {
+  std::string text;
+  append_endpoint(ip, port, text);
+  return text;
 }
 
 template <class T>
@@ -388,17 +392,19 @@ bool CurlTransfer::may_send(std::string_view peer_ip, int peer_port, std::string
   if (is_repeating()) return false;
   ++sends_;
   bytes_before_ = info<long>(easy_.get(), CURLINFO_REQUEST_SIZE);
-  peer_ = endpoint_text(peer_ip, peer_port);
+  peer_.clear();
+  append_endpoint(peer_ip, peer_port, peer_);
   const auto refused = refusal(core::parse_address(peer_ip), false);
   if (refused) {
     fault_ = AnswerFault{ErrorClass::kBlocked, "connected to a refused address: "};
     fault_detail_ = *refused;
     return false;
   }
-  const std::string ends = peer_ + " " + endpoint_text(local_ip, local_port);
+  (ends_ = peer_) += ' ';
+  append_endpoint(local_ip, local_port, ends_);
   if (proxy_) peer_ = tunnel_.substr(2) + " via " + peer_;
-  if (own_connection(ends, local_ip, local_port)) return !is_spoken_to_early();
-  const auto kept = multi_->connection(ends);
+  if (own_connection(ends_, local_ip, local_port)) return !is_spoken_to_early();
+  const auto kept = multi_->connection(ends_);
   spoiled_ = !kept || unread(*kept) != Unread::kNothing || !is_acknowledged(*kept) ||
              has_unread_tls(easy_.get());
   if (spoiled_) {

@@ -135,6 +135,7 @@ class CurlTransfer {
   curl_socket_t connection_ = CURL_SOCKET_BAD;  // that carries the request; valid while it runs
   bool stopped_untaken_ = false;  // when it was stopped, the peer had not taken all of it
   std::string peer_;
+  std::string ends_;  // of the connection: the peer's, ours; kept for its room
   std::optional<AnswerFault> fault_;
   std::string fault_detail_;  // where static words do not say enough
   HttpAnswer answer_;

@@ -103,6 +103,8 @@ class Loop::Impl {
     idle_ = make_phase<uv_idle_t>(uv_idle_init);
     prepare_ = make_phase<uv_prepare_t>(uv_prepare_init);
     check_ = make_phase<uv_check_t>(uv_check_init);
+    busy_ = make_phase<uv_idle_t>(uv_idle_init);
+    turned_ = make_phase<uv_check_t>(uv_check_init);
   }
 
   ~Impl() {
@@ -111,6 +113,8 @@ class Loop::Impl {
     idle_.reset();
     prepare_.reset();
     check_.reset();
+    busy_.reset();
+    turned_.reset();
     uv_run(&loop_, UV_RUN_DEFAULT);
     const int busy = uv_loop_close(&loop_);
     OUTRIDER_ASSERT(busy == 0);  // something made from this loop outlives it
@@ -174,6 +178,15 @@ class Loop::Impl {
     });
   }
 
+  void after_turn(std::function<void()> callback) {
+    OUTRIDER_ASSERT(!after_turn_);
+    after_turn_ = std::move(callback);
+    uv_idle_start(&busy_->uv, [](uv_idle_t*) {});  // where it was asked for before the poll
+    uv_check_start(&turned_->uv, [](uv_check_t* check) {
+      static_cast<Impl*>(from_uv<PhaseHandle<uv_check_t>>(check).owner)->turned();
+    });
+  }
+
   uv_loop_t loop_{};
 
  private:
@@ -189,6 +202,12 @@ class Loop::Impl {
     uv_idle_stop(&idle_->uv);
     uv_check_stop(&check_->uv);
     std::exchange(after_poll_, nullptr)();
+  }
+
+  void turned() {
+    uv_idle_stop(&busy_->uv);
+    uv_check_stop(&turned_->uv);
+    std::exchange(after_turn_, nullptr)();
   }
 
   struct TimerHandle {
@@ -216,6 +235,9 @@ class Loop::Impl {
   UvOwned<PhaseHandle<uv_prepare_t>> prepare_;
   UvOwned<PhaseHandle<uv_check_t>> check_;
   std::function<void()> after_poll_;
+  UvOwned<PhaseHandle<uv_idle_t>> busy_;
+  UvOwned<PhaseHandle<uv_check_t>> turned_;
+  std::function<void()> after_turn_;
   std::unique_ptr<AsyncWaker> keep_alive_;
   TimerHeap timers_;
   bool running_ = false;
@@ -234,6 +256,7 @@ Loop::Id Loop::start(core::Duration after, std::function<void()> callback) {
 }
 void Loop::cancel(Id id) { impl_->cancel(id); }
 void Loop::after_poll(std::function<void()> callback) { impl_->after_poll(std::move(callback)); }
+void Loop::after_turn(std::function<void()> callback) { impl_->after_turn(std::move(callback)); }
 void Loop::run() { impl_->run(); }
 void Loop::stop() { uv_stop(&impl_->loop_); }
 uv_loop_s* Loop::raw() noexcept { return &impl_->loop_; }

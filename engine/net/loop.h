@@ -37,6 +37,9 @@ class Loop final : public core::Clock, public core::Timers {
   // Once: after the loop has looked for what is ready, without waiting, and handled it. What the
   // present turn still handles does not count. Requires: none is outstanding.
   void after_poll(std::function<void()> callback);
+  // Once: after what this turn has found ready is handled, before the loop may wait. Requires: none
+  // is outstanding.
+  void after_turn(std::function<void()> callback);
 
   // Runs until stop(), also while there is nothing to do. `stop` from a callback on the loop's
   // thread only (or before run(), which then returns at once). SIGPIPE is blocked in this thread

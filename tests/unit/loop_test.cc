@@ -55,6 +55,45 @@ TEST(LoopTimers, a_cancelled_timer_never_fires_even_when_cancelled_by_its_neighb
   EXPECT_FALSE(fired);
 }
 
+TEST(LoopTurns, what_is_asked_for_after_a_turn_follows_all_that_was_ready_in_it) {
+  Loop loop;
+  const RunLimit limit(loop);
+  std::vector<int> order;
+  const auto first = loop.make_waker([&] {
+    order.push_back(1);
+    loop.after_turn([&] {
+      order.push_back(3);
+      loop.stop();
+    });
+  });
+  const auto second = loop.make_waker([&] { order.push_back(2); });
+  first->wake();
+  second->wake();
+  loop.run();
+  EXPECT_EQ(order.size(), 3U);
+  EXPECT_EQ(order.back(), 3);
+}
+
+TEST(LoopTurns, the_loop_does_not_wait_before_what_a_timer_asked_for_and_asks_again) {
+  Loop loop;
+  const RunLimit limit(loop);
+  int turns = 0;
+  const core::Instant begun = loop.now();
+  loop.start(milliseconds(0), [&] {
+    loop.after_turn([&] {
+      ++turns;
+      loop.after_turn([&] {
+        ++turns;
+        loop.stop();
+      });
+    });
+  });
+  loop.start(kLongest / 2, [&] { loop.stop(); });
+  loop.run();
+  EXPECT_EQ(turns, 2);
+  EXPECT_LT(loop.now() - begun, kLongest / 2);
+}
+
 TEST(LoopTimers, one_started_by_a_timer_waits_for_the_next_turn) {
   Loop loop;
   const RunLimit limit(loop);
