@@ -129,7 +129,8 @@ class Engine::Impl {
                 IntakeLimits{.max_payload_bytes = options_.max_payload_bytes}),
         log_(options_.log),
         metrics_(metrics_setup(providers_)),
-        readings_({.database = options_.database, .key_file = options_.key_file}) {}
+        readings_({.database = options_.database, .key_file = options_.key_file}),
+        in_flight_(options_.loops) {}
 
   ~Impl() { (void)stop(); }
 
@@ -138,8 +139,7 @@ class Engine::Impl {
   Result<bool> stop();
   void publish(const Event& event, std::function<void(Result<EventReceipt>)> done);
   std::uint32_t in_flight() const noexcept {
-    return std::accumulate(loops_.begin(), loops_.end(), std::uint32_t{0},
-                           [](std::uint32_t sum, const auto& it) { return sum + it->in_flight(); });
+    return std::accumulate(in_flight_.begin(), in_flight_.end(), std::uint32_t{0});
   }
   Result<void> health() const;
   std::string metrics_text(ReadProcess process) const;
@@ -188,6 +188,7 @@ class Engine::Impl {
   bool drained_ = false;  // written by the first loop's thread, read after it was joined
 
   std::atomic<bool> running_ = false;
+  std::vector<std::atomic<std::uint32_t>> in_flight_;  // by loop; told to any thread at any time
   mutable std::mutex failure_mutex_;
   std::optional<Error> failure_;
 };
@@ -226,12 +227,14 @@ void Engine::Impl::connect_loops() {
   urls.ports.insert(urls.ports.end(), options_.targets.allow_ports.begin(),
                     options_.targets.allow_ports.end());
   const std::uint32_t share = (options_.max_in_flight + options_.loops - 1) / options_.loops;
-  for (const std::unique_ptr<EngineLoop>& each : loops_) {
+  for (std::size_t i = 0; i < loops_.size(); ++i) {
+    EngineLoop* const each = loops_[i].get();
     each->connect(*storage_,
                   {.providers = providers_.core(),
                    .intake = intake_,
                    .log = log_,
                    .metrics = metrics_,
+                   .in_flight = in_flight_[i],
                    .load_endpoint =
                        [this](storage::EndpointRow row) {
                          first().post([this, row] { housekeeper_->load_endpoint(row); });

@@ -43,6 +43,7 @@ EngineLoop::~EngineLoop() {
 void EngineLoop::connect(storage::StorageThread& storage, Shared shared,
                          DispatcherOptions options) {
   metrics_ = &shared.metrics;
+  in_flight_ = &shared.in_flight;
   link_ = std::make_unique<StorageLink>(storage, [this] { waker_->wake(); });
   dispatcher_ = std::make_unique<Dispatcher>(
       Dispatcher::Parts{
@@ -85,7 +86,7 @@ void EngineLoop::end() {
 void EngineLoop::drain() {
   link_->drain();
   dispatcher_->pump();
-  in_flight_.store(dispatcher_->in_flight(), std::memory_order_relaxed);
+  in_flight_->store(dispatcher_->in_flight(), std::memory_order_relaxed);
 }
 
 void EngineLoop::watch_lag() {

@@ -35,12 +35,14 @@ class EngineLoop {
     core::AddressRules rules;
     net::CurlSenderOptions sending;
   };
-  // What the dispatchers of all loops have in common. The calls come from this loop's thread.
+  // What comes from the engine; but for `in_flight` the same for all loops. The calls come from
+  // this loop's thread.
   struct Shared {
     const core::ProviderSet& providers;
     const Intake& intake;
     const Log& log;
     Metrics& metrics;
+    std::atomic<std::uint32_t>& in_flight;  // requests of this loop, for reports
     std::function<void(storage::EndpointRow)> load_endpoint;
     std::function<void(Error)> failed;
     std::function<void()> maintain;
@@ -62,9 +64,6 @@ class EngineLoop {
 
   // Any thread: calls back on this loop's thread.
   void post(std::function<void()> call) { link_->post(std::move(call)); }
-  [[nodiscard]] std::uint32_t in_flight() const noexcept {
-    return in_flight_.load(std::memory_order_relaxed);
-  }
 
   // This loop's thread; before run(), any.
   [[nodiscard]] net::Loop& loop() noexcept { return *loop_; }
@@ -80,6 +79,7 @@ class EngineLoop {
 
   std::string thread_name_;
   Metrics* metrics_ = nullptr;
+  std::atomic<std::uint32_t>* in_flight_ = nullptr;
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<net::Loop::Waker> waker_;
   std::unique_ptr<net::Resolver> resolver_;
@@ -88,7 +88,6 @@ class EngineLoop {
   std::unique_ptr<Dispatcher> dispatcher_;
   std::thread thread_;
   bool ending_ = false;
-  std::atomic<std::uint32_t> in_flight_ = 0;
 };
 
 }  // namespace outrider
