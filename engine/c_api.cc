@@ -148,6 +148,9 @@ Result<outrider::Options> options_of(const outrider_options* given) {
     options.targets.allow_ports.push_back(number);
   }
   if (from->max_in_flight != 0) options.max_in_flight = from->max_in_flight;
+  if (from->loops != 0) {
+    options.loops = static_cast<std::uint32_t>(std::min<std::uint64_t>(from->loops, UINT32_MAX));
+  }
   if (from->max_payload_bytes != 0) options.max_payload_bytes = from->max_payload_bytes;
   if (from->notice != nullptr) {
     options.on_notice = [call = from->notice, context = from->notice_context](

@@ -74,6 +74,11 @@ static void each_option_reaches_the_engine(const char* folder) {
   EXPECT(strstr(error.message, "proxy") != NULL && strstr(error.message, "hush") == NULL);
   options.egress_proxy = "http://127.0.0.1:3128";
   EXPECT(open_once(&options, &error) == OUTRIDER_OK);
+  options.loops = 17;
+  EXPECT(open_once(&options, &error) == OUTRIDER_INVALID_ARGUMENT);
+  EXPECT(strstr(error.message, "loops") != NULL);
+  options.loops = 2;
+  EXPECT(open_once(&options, &error) == OUTRIDER_OK);
   remove_database(database);
 }
 

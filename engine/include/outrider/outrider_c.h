@@ -84,6 +84,7 @@ typedef struct {
   void* notice_context;
   const char* notices_after;  // begin behind the notice with this id, ""; at the oldest; NULL: with
                               // the next one
+  uint64_t loops;             // threads that send, 1-16
 } outrider_options;
 
 typedef struct {
