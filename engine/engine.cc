@@ -210,7 +210,9 @@ Result<void> Engine::Impl::build_loops() {
         {.thread_name = "outrider-loop" + (i == 0 ? std::string() : std::to_string(i)),
          .dns_servers = options_.dns_servers,
          .rules = rules_,
-         .sending = sending});
+         .sending = sending,
+         .metrics = metrics_,
+         .in_flight = in_flight_[i]});
     if (!made) return tl::unexpected(std::move(made.error()));
     loops.push_back(std::move(*made));
   }
@@ -227,14 +229,11 @@ void Engine::Impl::connect_loops() {
   urls.ports.insert(urls.ports.end(), options_.targets.allow_ports.begin(),
                     options_.targets.allow_ports.end());
   const std::uint32_t share = (options_.max_in_flight + options_.loops - 1) / options_.loops;
-  for (std::size_t i = 0; i < loops_.size(); ++i) {
-    EngineLoop* const each = loops_[i].get();
+  for (const std::unique_ptr<EngineLoop>& each : loops_) {
     each->connect(*storage_,
                   {.providers = providers_.core(),
                    .intake = intake_,
                    .log = log_,
-                   .metrics = metrics_,
-                   .in_flight = in_flight_[i],
                    .load_endpoint =
                        [this](storage::EndpointRow row) {
                          first().post([this, row] { housekeeper_->load_endpoint(row); });

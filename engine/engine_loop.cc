@@ -15,7 +15,8 @@ constexpr core::Duration kLagEvery{250};
 }  // namespace
 
 Result<std::unique_ptr<EngineLoop>> EngineLoop::make(Setup setup) {
-  std::unique_ptr<EngineLoop> made(new EngineLoop(std::move(setup.thread_name)));
+  std::unique_ptr<EngineLoop> made(
+      new EngineLoop(std::move(setup.thread_name), setup.metrics, setup.in_flight));
   auto resolver = net::Resolver::make(*made->loop_, {.servers = std::move(setup.dns_servers)});
   if (!resolver) return tl::unexpected(std::move(resolver.error()));
   made->resolver_ = std::move(*resolver);
@@ -26,8 +27,11 @@ Result<std::unique_ptr<EngineLoop>> EngineLoop::make(Setup setup) {
   return made;
 }
 
-EngineLoop::EngineLoop(std::string thread_name)
+EngineLoop::EngineLoop(std::string thread_name, Metrics& metrics,
+                       std::atomic<std::uint32_t>& in_flight)
     : thread_name_(std::move(thread_name)),
+      metrics_(metrics),
+      in_flight_(in_flight),
       loop_(std::make_unique<net::Loop>()),
       waker_(loop_->make_waker([this] { drain(); })) {}
 
@@ -42,8 +46,6 @@ EngineLoop::~EngineLoop() {
 
 void EngineLoop::connect(storage::StorageThread& storage, Shared shared,
                          DispatcherOptions options) {
-  metrics_ = &shared.metrics;
-  in_flight_ = &shared.in_flight;
   link_ = std::make_unique<StorageLink>(storage, [this] { waker_->wake(); });
   dispatcher_ = std::make_unique<Dispatcher>(
       Dispatcher::Parts{
@@ -54,7 +56,7 @@ void EngineLoop::connect(storage::StorageThread& storage, Shared shared,
           .providers = shared.providers,
           .intake = shared.intake,
           .log = shared.log,
-          .metrics = shared.metrics,
+          .metrics = metrics_,
           .roll = crypto::random_unit,
           .load_endpoint = std::move(shared.load_endpoint),
           .failed = std::move(shared.failed),
@@ -86,13 +88,13 @@ void EngineLoop::end() {
 void EngineLoop::drain() {
   link_->drain();
   dispatcher_->pump();
-  in_flight_->store(dispatcher_->in_flight(), std::memory_order_relaxed);
+  in_flight_.store(dispatcher_->in_flight(), std::memory_order_relaxed);
 }
 
 void EngineLoop::watch_lag() {
   const core::Instant due = loop_->now() + kLagEvery;
   loop_->start(kLagEvery, [this, due] {
-    metrics_->loop_lag(loop_->now() - due);
+    metrics_.loop_lag(loop_->now() - due);
     if (!ending_) watch_lag();
   });
 }

@@ -34,6 +34,8 @@ class EngineLoop {
     std::vector<std::string> dns_servers;
     core::AddressRules rules;
     net::CurlSenderOptions sending;
+    Metrics& metrics;
+    std::atomic<std::uint32_t>& in_flight;  // requests of this loop, for reports
   };
   // What comes from the engine; but for `in_flight` the same for all loops. The calls come from
   // this loop's thread.
@@ -41,8 +43,6 @@ class EngineLoop {
     const core::ProviderSet& providers;
     const Intake& intake;
     const Log& log;
-    Metrics& metrics;
-    std::atomic<std::uint32_t>& in_flight;  // requests of this loop, for reports
     std::function<void(storage::EndpointRow)> load_endpoint;
     std::function<void(Error)> failed;
     std::function<void()> maintain;
@@ -73,13 +73,13 @@ class EngineLoop {
   void end();
 
  private:
-  explicit EngineLoop(std::string thread_name);
+  EngineLoop(std::string thread_name, Metrics& metrics, std::atomic<std::uint32_t>& in_flight);
   void drain();
   void watch_lag();
 
   std::string thread_name_;
-  Metrics* metrics_ = nullptr;
-  std::atomic<std::uint32_t>* in_flight_ = nullptr;
+  Metrics& metrics_;
+  std::atomic<std::uint32_t>& in_flight_;
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<net::Loop::Waker> waker_;
   std::unique_ptr<net::Resolver> resolver_;
