@@ -17,6 +17,12 @@ struct Slot {
 // Threads beyond these share the last.
 constexpr std::size_t kSlots = 256;
 std::array<Slot, kSlots> slots;
+
+}  // namespace
+
+#ifdef OUTRIDER_COUNTS_ALLOCATIONS
+namespace {
+
 std::atomic<std::size_t> slots_taken = 0;
 thread_local Slot* own_slot = nullptr;
 
@@ -31,7 +37,6 @@ void count_one() noexcept {
 
 }  // namespace
 
-#ifdef OUTRIDER_COUNTS_ALLOCATIONS
 // glibc's own, under the names it keeps for whoever stands before them.
 extern "C" {
 void* __libc_malloc(std::size_t size);
