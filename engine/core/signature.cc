@@ -259,6 +259,7 @@ Result<std::vector<HeaderField>> sign(const SignatureRule& rule, const SigningCo
                        }});
   }
   std::vector<const Signer*> named;
+  named.reserve(signers.size());
   for (const Signer& signer : signers) named.push_back(&signer);
   return sign(rule, context, named);
 }
