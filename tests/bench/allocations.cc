@@ -1,16 +1,21 @@
 #include "allocations.h"
 
 #include <unistd.h>
+#ifdef OUTRIDER_COUNTS_ALLOCATIONS
+#include <mimalloc.h>
+#endif
 
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <fstream>
 #include <map>
+#include <new>
 
 namespace {
 
-struct Slot {
+// A cache line of its own: two threads that count on one line would wait for each other.
+struct alignas(64) Slot {
   std::atomic<pid_t> thread = 0;
   std::atomic<std::uint64_t> count = 0;
 };
@@ -32,30 +37,33 @@ void count_one() noexcept {
     own_slot = &slots[index < kSlots ? index : kSlots - 1];
     own_slot->thread.store(gettid(), std::memory_order_relaxed);
   }
-  own_slot->count.fetch_add(1, std::memory_order_relaxed);
+  // Its thread alone writes it (those that share the last slot may miss some).
+  own_slot->count.store(own_slot->count.load(std::memory_order_relaxed) + 1,
+                        std::memory_order_relaxed);
 }
 
 }  // namespace
 
-// glibc's own, under the names it keeps for whoever stands before them.
 extern "C" {
-void* __libc_malloc(std::size_t size);
-void* __libc_calloc(std::size_t count, std::size_t size);
-void* __libc_realloc(void* old, std::size_t size);
-
 void* malloc(std::size_t size) {
   count_one();
-  return __libc_malloc(size);
+  return mi_malloc(size);
 }
 void* calloc(std::size_t count, std::size_t size) {
   count_one();
-  return __libc_calloc(count, size);
+  return mi_calloc(count, size);
 }
 void* realloc(void* old, std::size_t size) {
   count_one();
-  return __libc_realloc(old, size);
+  return mi_realloc(old, size);
 }
 }
+void* operator new(std::size_t size) {
+  count_one();
+  return mi_new(size);
+}
+void operator delete(void* memory) noexcept { mi_free(memory); }
+void operator delete(void* memory, std::size_t /*size*/) noexcept { mi_free(memory); }
 #endif
 
 namespace outrider::bench {

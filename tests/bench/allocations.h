@@ -1,6 +1,6 @@
 // How often each thread has asked for memory: malloc, calloc, realloc and what is built on them
-// (operator new), in every library of the process. Linking this counts; a sanitizer's build has its
-// own malloc, and counts nothing.
+// (operator new), in every library of the process. Linking this counts, in front of mimalloc; a
+// sanitizer's build has its own malloc, and counts nothing.
 #pragma once
 
 #include <cstdint>

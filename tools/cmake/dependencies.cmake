@@ -8,6 +8,7 @@ pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
 pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+find_package(mimalloc REQUIRED)
 find_path(TOMLPLUSPLUS_INCLUDE_DIR toml++/toml.h REQUIRED)  # headers alone, without its library
 # Of the Prometheus client only the core: its own server and its pushing are not linked.
 pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)
@@ -28,3 +29,10 @@ endif()
 # llhttp: Debian ships its C sources and header with node-llhttp; an installed libllhttp serves as well.
 find_path(LLHTTP_SOURCE_DIR llhttp.c PATHS /usr/share/llhttp REQUIRED NO_DEFAULT_PATH)
 find_path(LLHTTP_INCLUDE_DIR llhttp.h PATHS /usr/share/include/llhttp REQUIRED NO_DEFAULT_PATH)
+
+# For programs: what one thread asks for another gives back here, and glibc's malloc makes them wait for each other. A
+# sanitizer has its own.
+add_library(outrider_allocator INTERFACE)
+if(NOT OUTRIDER_SANITIZE)
+  target_link_libraries(outrider_allocator INTERFACE mimalloc)
+endif()
