@@ -14,6 +14,11 @@ struct CurlEasyClose {
 };
 using CurlEasy = std::unique_ptr<CURL, CurlEasyClose>;
 
+struct CurlUrlClose {
+  void operator()(CURLU* url) const noexcept { curl_url_cleanup(url); }
+};
+using CurlUrl = std::unique_ptr<CURLU, CurlUrlClose>;
+
 struct CurlMultiClose {
   void operator()(CURLM* multi) const noexcept { curl_multi_cleanup(multi); }
 };

@@ -50,9 +50,9 @@ constexpr std::ptrdiff_t kLooked = 8;  // of them
     return token;
   }();
   const auto is_token = [](char c) { return kToken[static_cast<unsigned char>(c)]; };
-  const auto is_text = [](char c) { return c == '\t' || (c >= ' ' && c != 0x7f) || c < 0; };
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; };
   return !field.name.empty() && std::all_of(field.name.begin(), field.name.end(), is_token) &&
-         std::all_of(field.value.begin(), field.value.end(), is_text);
+         std::ranges::none_of(field.value, [&](char c) { return is_control(c) && c != '\t'; });
 }
 
 [[nodiscard]] HttpOutcome failed(ErrorClass error, std::string detail) {
@@ -93,9 +93,8 @@ class CurlSender final : public HttpSender {
     exchange.done = std::move(done);
     exchange.request = std::move(request);
     OUTRIDER_ASSERT(exchange.request.to != nullptr);
-    if (!std::ranges::all_of(exchange.request.headers, is_sendable) ||
-        !std::ranges::all_of(exchange.request.to->headers, is_sendable)) {
-      finish_later(id, failed(ErrorClass::kAborted, "a header field of the request is not HTTP"));
+    if (!std::ranges::all_of(exchange.request.headers, is_sendable)) {
+      refuse_headers(id);
       return;
     }
     exchange.deadline = loop_.start(exchange.request.timeout, [this, id] { out_of_time(id); });
@@ -180,9 +179,27 @@ class CurlSender final : public HttpSender {
       return;
     }
     if (!by_name) allowed.clear();
-    CurlMulti& multi = shards_.of(exchange.request.to->target.host, exchange.request.identity);
-    exchange.transfer = take_transfer(multi, exchange.request);
-    exchange.transfer->start(multi, id, std::move(exchange.request), allowed);
+    transfer(id, exchange, allowed, std::nullopt);
+  }
+
+  // A destination's headers are looked at when a transfer turns to it, not for each request.
+  void transfer(std::uint64_t id, Exchange& exchange, const std::vector<core::Address>& addresses,
+                const std::optional<core::Address>& proxy) {
+    const HttpDestination& to = *exchange.request.to;
+    CurlMulti& multi = shards_.of(to.target.host, exchange.request.identity);
+    auto transfer = take_transfer(multi, exchange.request);
+    if (!transfer->was_for(multi, exchange.request) &&
+        !std::ranges::all_of(to.headers, is_sendable)) {
+      put_back(std::move(transfer));
+      refuse_headers(id);
+      return;
+    }
+    exchange.transfer = std::move(transfer);
+    exchange.transfer->start(multi, id, std::move(exchange.request), addresses, proxy);
+  }
+
+  void refuse_headers(std::uint64_t id) {
+    finish_later(id, failed(ErrorClass::kAborted, "a header field of the request is not HTTP"));
   }
 
   // Once a turn of the loop: no more than a millisecond of it is spent on the same addresses.
@@ -197,27 +214,21 @@ class CurlSender final : public HttpSender {
   void find_proxy(std::uint64_t id, Exchange& exchange) {
     const EgressProxy& proxy = settings_.proxy.value();
     if (proxy.host_is_address) {
-      tunnel(id, exchange, core::parse_address(proxy.host).value());
+      transfer(id, exchange, exchange.vetted, core::parse_address(proxy.host));
     } else if (const auto* known = resolver_.cached(proxy.host)) {
-      tunnel(id, exchange, known->front());
+      transfer(id, exchange, exchange.vetted, known->front());
     } else {
       exchange.question =
           resolver_.resolve(proxy.host, [this, id](Result<std::vector<core::Address>> found) {
             Exchange& waiting = exchanges_.at(id);
             waiting.question = 0;
             if (found) {
-              tunnel(id, waiting, found->front());
+              transfer(id, waiting, waiting.vetted, found->front());
             } else {
               finish(id, failed(ErrorClass::kConnect, "the proxy: " + found.error().message));
             }
           });
     }
-  }
-
-  void tunnel(std::uint64_t id, Exchange& exchange, const core::Address& proxy) {
-    CurlMulti& multi = shards_.of(exchange.request.to->target.host, exchange.request.identity);
-    exchange.transfer = take_transfer(multi, exchange.request);
-    exchange.transfer->start(multi, id, std::move(exchange.request), exchange.vetted, proxy);
   }
 
   void transferred(CurlTransfer& transfer, CURLcode result) {

@@ -83,6 +83,7 @@ class CurlTransfer {
   void set_constant_options();
   void set_identity();
   void set_destination(CurlMulti& multi);
+  void set_url();
   void set_headers();
   [[nodiscard]] const core::Target& target() const { return to_->target; }
   void set_addresses(const std::vector<core::Address>& addresses);
@@ -108,12 +109,13 @@ class CurlTransfer {
   const TransferSettings& settings_;
   CurlMulti* multi_ = nullptr;                 // of the request, or of the last one
   std::shared_ptr<const HttpDestination> to_;  // likewise
+  CurlUrl url_;  // of to_, parsed; easy_ refers to it
   CurlEasy easy_;
   char libcurl_words_[CURL_ERROR_SIZE] = {};
 
   std::uint64_t exchange_ = 0;
   HttpRequest request_;
-  // The request's own header lines, and behind them those of its destination.
+  // The request's own header lines, and behind them those of its destination and the sender's.
   std::vector<std::string> header_lines_, common_lines_;
   std::vector<curl_slist> header_list_, common_list_;
   bool has_identity_ = false;             // the handle refers to the texts of request_.identity

@@ -42,10 +42,10 @@ TEST_F(SenderGood, sends_exactly_the_request_it_was_given) {
             "Host: 127.0.0.1:" +
                 std::to_string(receiver_->port()) +
                 "\r\n"
-                "User-Agent: outrider/test\r\n"
                 "Content-Type: application/json\r\n"
                 "webhook-id: evt_1\r\n"
                 "X-Empty:\r\n"
+                "User-Agent: outrider/test\r\n"
                 "Content-Length: 9\r\n\r\n");
   EXPECT_EQ(received[0].body, sent);
 }
