@@ -2,7 +2,10 @@
 // No database, no retries, no checks of addresses: what it does, the engine cannot do without.
 //
 //   bare_curl --port P --requests N [--in-flight M] [--hosts H] [--bytes B] [--ca FILE]
-//   [--processors LIST]
+//   [--record FILE] [--processors LIST]
+//
+// With --record the events come from an SQLite file and their ends are committed to it
+// (raw_record.h).
 //
 // What makes it fast, found by measuring: easy handles are used again, header nodes are static,
 // polls stay registered and are changed only when libcurl wants another event, the HMAC's key is
@@ -15,10 +18,12 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "crypto/hmac_sha256.h"
 #include "measured.h"
+#include "raw_record.h"
 
 namespace outrider::bench {
 namespace {
@@ -42,8 +47,10 @@ struct Transfer {
   char id[40] = {};
   curl_slist nodes[5] = {};
   CURLU* url = curl_url();  // parsed once
+  bool is_set = false;      // to the only host
   std::string body;
   std::int64_t begun_ns = 0;
+  std::int64_t event = 0;  // on record
 };
 
 class Sender {
@@ -57,6 +64,8 @@ class Sender {
   Poll& poll_of(curl_socket_t fd);
   static int on_timer(CURLM* multi, long ms, void* self);
   void begin(Transfer& transfer);
+  bool load(Transfer& transfer);
+  void recorded();
   void collect();
 
   std::uint64_t requests_, hosts_, begun_ = 0, ended_ = 0;
@@ -68,6 +77,9 @@ class Sender {
   std::vector<Transfer> transfers_;
   std::vector<curl_slist*> resolves_;
   std::vector<std::unique_ptr<Poll>> polls_;  // by descriptor
+  std::unique_ptr<RawRecord> record_;
+  uv_async_t record_changed_{};
+  std::vector<Transfer*> waiting_;  // for events to be read
   crypto::HmacSha256 signer_{"0123456789abcdef0123456789abcdef"};
   Latencies latencies_;
 };
@@ -82,6 +94,13 @@ Sender::Sender(const Arguments& arguments)
   uv_loop_init(&loop_);
   uv_timer_init(&loop_, &timer_);
   timer_.data = this;
+  if (const std::string file = arguments.text("record"); !file.empty()) {
+    uv_async_init(&loop_, &record_changed_, [](uv_async_t* changed) {
+      static_cast<Sender*>(changed->loop->data)->recorded();
+    });
+    record_ = std::make_unique<RawRecord>(file, requests_, bytes_,
+                                          [this] { uv_async_send(&record_changed_); });
+  }
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, on_socket);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, on_timer);
@@ -178,14 +197,38 @@ int Sender::on_timer(CURLM* /*multi*/, long ms, void* self) {
   return 0;
 }
 
-void Sender::begin(Transfer& transfer) {
-  const std::uint64_t host = begun_ % hosts_;
+bool Sender::load(Transfer& transfer) {
   transfer.begun_ns = now_ns();
-  transfer.body = payload(begun_++, transfer.begun_ns, bytes_);
+  if (!record_) {
+    transfer.body = payload(begun_, transfer.begun_ns, bytes_);
+    return true;
+  }
+  auto event = record_->next();
+  if (!event) {
+    waiting_.push_back(&transfer);
+    return false;
+  }
+  transfer.event = event->id;
+  transfer.body = std::move(event->body);
+  return true;
+}
+
+void Sender::recorded() {
+  for (Transfer* transfer : std::exchange(waiting_, {})) {
+    if (begun_ < requests_) begin(*transfer);
+  }
+  if (record_->all_recorded()) uv_stop(&loop_);
+}
+
+void Sender::begin(Transfer& transfer) {
+  if (!load(transfer)) return;
+  const std::uint64_t host = begun_ % hosts_;
+  ++begun_;
   write_hex(signer_.of(transfer.body), std::strchr(transfer.signature, ' ') + 1);
   std::snprintf(transfer.id, sizeof transfer.id, "webhook-id: evt_%014llu",
                 static_cast<unsigned long long>(begun_));
-  if (hosts_ > 1 || begun_ <= transfers_.size()) {
+  if (hosts_ > 1 || !transfer.is_set) {
+    transfer.is_set = true;
     const std::string url =
         scheme_ + "://h" + std::to_string(host) + ".bench.test:" + port_ + "/hook/0";
     curl_url_set(transfer.url, CURLUPART_URL, url.c_str(), 0);
@@ -213,9 +256,10 @@ void Sender::collect() {
     latencies_.add_ns(now_ns() - transfer->begun_ns);
     curl_multi_remove_handle(multi_, easy);
     ++ended_;
+    if (record_) record_->ended(transfer->event);
     if (begun_ < requests_) begin(*transfer);
   }
-  if (ended_ == requests_) uv_stop(&loop_);
+  if (ended_ == requests_ && !record_) uv_stop(&loop_);
 }
 
 int Sender::run() {
@@ -245,7 +289,8 @@ int Sender::run() {
 int main(int argc, char** argv) {
   using namespace outrider::bench;
   const Arguments arguments(
-      argc, argv, {"port", "requests", "in-flight", "hosts", "bytes", "ca", "processors"});
+      argc, argv,
+      {"port", "requests", "in-flight", "hosts", "bytes", "ca", "record", "processors"});
   pin(arguments.text("processors"));
   curl_global_init(CURL_GLOBAL_ALL);
   static Sender sender(arguments);

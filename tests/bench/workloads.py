@@ -100,8 +100,9 @@ class Workload:
             options |= {'hosts': hosts, 'ca': bench.tls()['certificate'] if tls else None}
         else:
             options |= {'address': '127.1.0.1'}
-        report = bench.run(program, port=sink.place['port'], requests=count,
-                           **processors(SENDER), **options)
+        if 'record' not in options:
+            options |= processors(SENDER)  # with a record there is a second thread, as in the engine
+        report = bench.run(program, port=sink.place['port'], requests=count, **options)
         sink.finish()
         bench.stop_all()
         return report
@@ -110,7 +111,7 @@ class Workload:
 class Deliver(Workload):
     name = 'deliver'
     what = 'durable deliveries to one host over HTTP/1.1, 64 in flight, 600-byte payloads'
-    variants = ('engine', 'engine sealed', 'bare curl-multi', 'bare epoll')
+    variants = ('engine', 'engine sealed', 'bare curl-multi', 'curl-multi and raw record', 'bare epoll')
     tls = False
 
     def run(self, variant):
@@ -119,6 +120,11 @@ class Deliver(Workload):
             return self.deliver(count, self.tls, endpoints=4, sealed=int(variant == 'engine sealed'))
         if variant == 'bare epoll':
             return self.bare('bare_epoll', count, connections=64)
+        if variant == 'curl-multi and raw record':
+            file = self.bench.database()
+            report = self.bare('bare_curl', count, self.tls, in_flight=64, record=file)
+            self.bench.remove(file)
+            return report
         return self.bare('bare_curl', count, self.tls, in_flight=64)
 
     def figures(self):
@@ -131,6 +137,7 @@ class Deliver(Workload):
                 yield Figure(f'{variant}: allocations on the loop thread', '', value(variant, 'loop_allocations'))
                 yield Figure(f'{variant}: resident', 'MiB', value(variant, 'resident', 2**-20))
         yield Figure('engine / bare curl-multi', 'x', ratio('engine', 'bare curl-multi', 'per_s'), at_least=0.90)
+        yield Figure('engine / curl-multi and raw record', 'x', ratio('engine', 'curl-multi and raw record', 'per_s'))
         yield Figure('engine sealed / bare curl-multi', 'x', ratio('engine sealed', 'bare curl-multi', 'per_s'))
         yield Figure('loop thread / bare curl-multi, processor', 'x', ratio('engine', 'bare curl-multi', 'loop_us', 'cpu_us'))
         if not self.tls:
@@ -142,7 +149,7 @@ class Deliver(Workload):
 class DeliverTls(Deliver):
     name = 'deliver_tls'
     what = 'the same over TLS 1.3'
-    variants = ('engine', 'engine sealed', 'bare curl-multi')
+    variants = ('engine', 'engine sealed', 'bare curl-multi', 'curl-multi and raw record')
     tls = True
 
 
