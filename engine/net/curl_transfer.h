@@ -109,7 +109,7 @@ class CurlTransfer {
   const TransferSettings& settings_;
   CurlMulti* multi_ = nullptr;                 // of the request, or of the last one
   std::shared_ptr<const HttpDestination> to_;  // likewise
-  CurlUrl url_;  // of to_, parsed; easy_ refers to it
+  CurlUrl url_;                                // of to_, parsed; easy_ refers to it
   CurlEasy easy_;
   char libcurl_words_[CURL_ERROR_SIZE] = {};
 
