@@ -1,6 +1,7 @@
 // How the dispatcher behaves when endpoints, operators, clocks and the process itself misbehave.
 // Virtual time.
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
 #include <algorithm>
 #include <string>
@@ -9,6 +10,7 @@
 #include "core/signature.h"
 #include "crypto/mac.h"
 #include "tests/simulation/world.h"
+#include "tests/unit/fault_vfs.h"
 
 namespace outrider::simulation {
 namespace {
@@ -339,6 +341,32 @@ TEST(behaviour, rows_inserted_by_plain_sql_are_accepted_or_rejected_with_their_r
   EXPECT_TRUE(std::any_of(rejected.begin(), rejected.end(), [](const auto& row) {
     return row.reason.find("nobody") != std::string::npos;
   }));
+}
+
+// At once and without end would be a processor's whole time, and a log that tells nothing else.
+TEST(behaviour, a_row_of_plain_sql_that_meets_a_full_disk_is_tried_again_a_little_later) {
+  storage::FaultVfs::install();
+  World world;
+  world.add_endpoint("bank", "lender-spender");
+  world.sql_unnoticed(
+      "INSERT INTO outrider_outbox (account, provider, type, payload) VALUES ('acme', "
+      "'lender-spender', 'loan_application_status_update', "
+      "'{\"type\": \"loan_application_status_update\", \"data\": {}}')");
+  storage::FaultVfs::set({.call = storage::FaultVfs::Call::kWrite,
+                          .file_suffix = "-wal",
+                          .code = SQLITE_FULL,
+                          .once = false});
+  world.sql("SELECT 1");
+  const int once = storage::FaultVfs::hits();
+  EXPECT_GE(once, 1);
+  world.run_for(1s);
+  EXPECT_GT(storage::FaultVfs::hits(), 2 * once);
+  EXPECT_LE(storage::FaultVfs::hits(), 6 * once) << "four times a second";
+  EXPECT_TRUE(world.sent_to("bank").empty());
+  storage::FaultVfs::clear();
+  world.run_for(300ms);
+  EXPECT_EQ(world.sent_to("bank").size(), 1U);
+  EXPECT_TRUE(world.rejected().empty());
 }
 
 TEST(behaviour, stop_waits_for_what_is_in_flight_and_records_it) {

@@ -319,12 +319,16 @@ std::string World::public_id(storage::EndpointRow row) const {
 }
 std::vector<storage::RejectedRecord> World::rejected() { return must(side_->rejected(100)); }
 
-void World::sql(const std::string& text) {
+void World::sql_unnoticed(const std::string& text) {
   sqlite3* db = nullptr;
   ASSERT_EQ(sqlite3_open((folder_ + "/world.db").c_str(), &db), SQLITE_OK);
   EXPECT_EQ(sqlite3_exec(db, text.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
       << sqlite3_errmsg(db);
   sqlite3_close(db);
+}
+
+void World::sql(const std::string& text) {
+  sql_unnoticed(text);
   housekeeper_->on_foreign_commit();
   settle();
 }

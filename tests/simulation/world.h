@@ -155,6 +155,7 @@ class World {
   [[nodiscard]] std::vector<storage::RejectedRecord> rejected();
   // A statement by another program on the same file; the engine then looks.
   void sql(const std::string& text);
+  void sql_unnoticed(const std::string& text);  // the engine looks another time
   // True when the engine had nothing left to do within that time.
   bool stop_within(core::Duration limit);
   [[nodiscard]] std::optional<Error> failure() const { return failure_; }
