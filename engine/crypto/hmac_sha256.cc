@@ -8,8 +8,6 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
-#include <cstdint>
-#include <span>
 
 #include "core/assert.h"
 
@@ -28,28 +26,6 @@ SHA256_CTX after(const Block& key, unsigned char mask) {
                   SHA256_Update(&state, masked.data(), masked.size()) == 1);
   OPENSSL_cleanse(masked.data(), masked.size());
   return state;
-}
-
-// What fits into one block with its padding and its length.
-constexpr std::size_t kShort = SHA256_CBLOCK - 1 - sizeof(std::uint64_t);
-
-void put_big_endian(std::uint64_t value, std::size_t bytes, unsigned char* out) {
-  for (std::size_t i = 0; i < bytes; ++i) {
-    out[i] = static_cast<unsigned char>(value >> (8 * (bytes - 1 - i)));
-  }
-}
-
-// The last block after the key's, padded here (FIPS 180-4, 5.1.1): half of what OpenSSL's buffering
-// and wiping costs, and nothing secret stays behind but the digest. `out` may be `text`.
-void finish_short(const SHA256_CTX& keyed, std::span<const char> text,
-                  HmacSha256::Digest& out) noexcept {
-  Block block{};
-  std::ranges::copy(text, block.begin());
-  block[text.size()] = 0x80;
-  put_big_endian((SHA256_CBLOCK + text.size()) * 8, 8, &block[SHA256_CBLOCK - 8]);
-  SHA256_CTX state = keyed;
-  SHA256_Transform(&state, block.data());
-  for (std::size_t i = 0; i < 8; ++i) put_big_endian(state.h[i], 4, &out[4 * i]);
 }
 
 }  // namespace
@@ -81,16 +57,13 @@ HmacSha256::~HmacSha256() = default;
 
 HmacSha256::Digest HmacSha256::of(std::string_view text) const noexcept {
   Digest digest;
-  if (text.size() <= kShort) {
-    finish_short(states_->inner, {text.data(), text.size()}, digest);
-  } else {
-    SHA256_CTX state = states_->inner;
-    SHA256_Update(&state, text.data(), text.size());
-    SHA256_Final(digest.data(), &state);
-    OPENSSL_cleanse(&state, sizeof state);
-  }
-  finish_short(states_->outer, {reinterpret_cast<const char*>(digest.data()), digest.size()},
-               digest);
+  SHA256_CTX state = states_->inner;
+  SHA256_Update(&state, text.data(), text.size());
+  SHA256_Final(digest.data(), &state);
+  state = states_->outer;
+  SHA256_Update(&state, digest.data(), digest.size());
+  SHA256_Final(digest.data(), &state);
+  OPENSSL_cleanse(&state, sizeof state);
   return digest;
 }
 
