@@ -121,11 +121,15 @@ Read<std::uint32_t> number_parameter(const Call& call, std::string_view name, st
   return value;
 }
 
+std::optional<std::int64_t> timestamp(std::string_view text) {
+  return text.find('T') == std::string_view::npos ? std::nullopt : core::parse_time(text);
+}
+
 Read<std::optional<std::int64_t>> time_parameter(const Call& call, std::string_view name) {
   const std::string* text = call.parameter(name);
   if (text == nullptr) return std::nullopt;
-  const auto time = text->find('T') == std::string::npos ? std::nullopt : core::parse_time(*text);
-  if (!time) return refuse_parameter(name, "not a time, as in 2026-01-31T09:30:00Z");
+  const auto time = timestamp(*text);
+  if (!time) return refuse_parameter(name, kNotATime);
   return time;
 }
 

@@ -65,6 +65,10 @@ using Read = tl::expected<T, Problem>;
 // parameter twice, bytes that are not UTF-8.
 [[nodiscard]] Read<Call> read_target(std::string_view target);
 
+// RFC 3339, as everywhere in the API; a date alone is not a time. Milliseconds since 1970.
+[[nodiscard]] std::optional<std::int64_t> timestamp(std::string_view text);
+inline constexpr const char* kNotATime = "not a time, as in 2026-01-31T09:30:00Z";
+
 // Parameters of a query, strictly.
 [[nodiscard]] Read<std::uint32_t> number_parameter(const Call& call, std::string_view name,
                                                    std::uint32_t least, std::uint32_t most,

@@ -119,10 +119,9 @@ Read<Event> from_binary(const Call& call) {
   if (call.header("ce-traceparent") != nullptr) event.traceparent = attribute("traceparent");
   if (call.header("ce-tracestate") != nullptr) event.tracestate = attribute("tracestate");
   if (call.header("ce-expirytime") != nullptr) {
-    event.expires_at = core::parse_time(attribute("expirytime"));
+    event.expires_at = timestamp(attribute("expirytime"));
     if (!event.expires_at) {
-      return refuse(kind_of(ErrorCode::kInvalidArgument), "not a time, as in 2026-01-31T09:30:00Z",
-                    "/expirytime");
+      return refuse(kind_of(ErrorCode::kInvalidArgument), kNotATime, "/expirytime");
     }
   }
   if (auto ok = settle(event, attributes); !ok) return tl::unexpected(std::move(ok.error()));

@@ -141,8 +141,8 @@ void Members::take_time(std::string_view name, std::optional<std::int64_t>& into
   std::optional<std::string> text;
   take(name, text);
   if (!text) return;
-  into = text->find('T') == std::string::npos ? std::nullopt : core::parse_time(*text);
-  if (!into) wrong(name, "not a time, as in 2026-01-31T09:30:00Z");
+  into = timestamp(*text);
+  if (!into) wrong(name, kNotATime);
 }
 
 void Members::take_raw(std::string_view name, std::optional<std::string_view>& into) {

@@ -182,18 +182,14 @@ Result<std::string> Sealing::unwrap(std::string_view account, std::int64_t row,
 
 Result<Sealing::DataKey*> Sealing::key_by_id(Db& db, std::uint32_t id) {
   if (const auto known = keys_.find(id); known != keys_.end()) return &known->second;
-  std::string account;
   Result<std::string> key = fail(ErrorCode::kNotFound, "its key was destroyed", {});
   {
     auto row = db.query(kKeyById, id);
-    if (row.next()) {
-      account = row.text(0);
-      key = unwrap(account, id, row.count(1), row.text(2));
-    }
+    if (row.next()) key = unwrap(row.text(0), id, row.count(1), row.text(2));
   }
   if (!key) return tl::unexpected(std::move(key.error()));
   if (keys_.size() >= kMostCachedKeys) drop_cached();
-  return &keys_.emplace(id, DataKey{std::move(account), std::move(*key), {}}).first->second;
+  return &keys_.emplace(id, DataKey{std::move(*key), {}}).first->second;
 }
 
 const crypto::Sealer& Sealing::sealer_of(DataKey& key) {
@@ -216,7 +212,7 @@ Result<std::uint32_t> Sealing::make_key(Db& db, std::string_view account, std::i
   if (!wrapped) return tl::unexpected(std::move(wrapped.error()));
   db.run(kInsertKey, id, account, day, file_->current(), Bytes{*wrapped});
   if (keys_.size() >= kMostCachedKeys) drop_cached();
-  keys_.insert_or_assign(id, DataKey{std::string(account), std::move(*key), {}});
+  keys_.insert_or_assign(id, DataKey{std::move(*key), {}});
   return id;
 }
 

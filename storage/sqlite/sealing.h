@@ -92,7 +92,6 @@ class Sealing {
 
  private:
   struct DataKey {
-    std::string account;
     std::string key;
     std::optional<crypto::Sealer> sealer;  // once it has sealed or opened something
   };

@@ -188,6 +188,7 @@ class Publishing(ApiScenario):
         self.assertEqual(self.api.must('GET', f'/v1/events/{other["id"]}')['ordering_key'], 'p')
         wait_until(lambda: sorted(receiver.bodies()) == [b'{"loan":7}', b'{"loan":8}'], 'both are delivered')
         for change, pointer in (({'ce-specversion': '0.3'}, '/specversion'), ({'ce-id': ''}, '/id'), ({'ce-expirytime': 'x'}, '/expirytime'),
+                                ({'ce-expirytime': '2026-12-31'}, '/expirytime'),
                                 ({'Content-Type': 'text/plain'}, '/datacontenttype'), ({'ce-account': ''}, '/account')):
             answer = self.api.post('/v1/events', b'{"loan":7}', headers={**binary, **change})
             self.assertEqual((answer.status // 100, answer.json()['pointer']), (4, pointer), answer.body)
