@@ -388,7 +388,7 @@ Result<EndpointStats> Database::endpoint_stats(const std::string& id,
     if (!account) return pass(account);
     health = std::move(account->health);
   }
-  const std::int64_t end = until.value_or(now);
+  const std::int64_t end = until.value_or(now + 1);  // what has been so far, this millisecond's too
   return impl_->views_.endpoint_stats(*record, health, since.value_or(end - kStatsMs), end, now);
 }
 

@@ -93,7 +93,8 @@ Result<storage::ReplayQuery> query_of(const ReplayParts& parts, storage::Endpoin
   storage::ReplayQuery query{.endpoint = endpoint,
                              .after = {},
                              .since = filter.since.value_or(0),
-                             .until = filter.until.value_or(parts.now),
+                             // What is accepted by now, this millisecond's too.
+                             .until = filter.until.value_or(parts.now + 1),
                              .types = filter.types,
                              .states = filter.states,
                              .missed = filter.missed,
@@ -104,8 +105,6 @@ Result<storage::ReplayQuery> query_of(const ReplayParts& parts, storage::Endpoin
     if (!cursor) return tl::unexpected(std::move(cursor.error()));
     query.after = cursor->place;
     query.until = cursor->until;
-  } else if (!filter.events.empty() && !filter.until) {
-    ++query.until;  // whoever names an event means it, this millisecond's too
   }
   for (const std::string& id : filter.events) {
     if (const auto row = parts.ids.row(IdKind::kEvent, id)) {

@@ -62,6 +62,14 @@ class Replay(ApiScenario):
         self.assertEqual(body['replayed'], 2)
         self.assertEqual(self.api.must('GET', f'/v1/events/{paid}')['deliveries'][0]['state'], 'held')
 
+    def test_what_was_accepted_in_the_same_millisecond_belongs_to_it(self):
+        self.serve()
+        endpoint = self.endpoint('https://receiver.example/hook')['id']
+        self.api.must('POST', f'/v1/endpoints/{endpoint}:pause')
+        for number in range(1, 101):
+            self.api.publish({'n': number})
+            self.assertEqual(self.replay(endpoint, dry_run=True)['skipped']['waiting'], number)
+
     def test_a_large_range_is_done_in_bounded_calls_and_nothing_twice(self):
         self.serve()
         lines = '\n'.join(line(n) for n in range(1200)).encode()
